@@ -1,0 +1,57 @@
+//! What executing a block gives.
+
+use crate::block::Receipt;
+use alloy_eip7928::BlockAccessList;
+use alloy_eips::eip7685::Requests;
+use blockloom_state::BlockChanges;
+use std::time::Duration;
+
+/// The result of a block: everything consensus can see.
+///
+/// Two outputs are equal exactly if the executions agree, so tests compare
+/// whole values. How the result came about is in [`ExecutionStats`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockOutput {
+    /// One receipt per transaction, in block order.
+    pub receipts: Vec<Receipt>,
+    /// Execution-layer requests (EIP-7685), in type order; empty before Prague.
+    pub requests: Requests,
+    /// Gas as the header counts it.
+    pub gas_used: u64,
+    /// Blob gas as the header counts it; 0 before Cancun.
+    pub blob_gas_used: u64,
+    /// State changes, system calls, withdrawals and rewards included.
+    pub changes: BlockChanges,
+    /// The block access list (EIP-7928), where it was asked for.
+    pub access_list: Option<BlockAccessList>,
+}
+
+/// How an execution went; never part of its result.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionStats {
+    /// Transactions in the block.
+    pub transactions: usize,
+    /// Times any transaction was run, whatever came of it.
+    pub executions: usize,
+    /// Executions whose result was thrown away because a read was stale.
+    pub aborts: usize,
+    /// Executions given up because a read met an estimate.
+    pub blocked: usize,
+    /// Read sets checked ahead of the frontier.
+    pub validations: usize,
+    /// Transactions executed at the frontier, on committed state.
+    pub at_frontier: usize,
+    /// Workers that took part; 0 for the sequential path.
+    pub workers: usize,
+    /// Wall time from the first system call to the last.
+    pub elapsed: Duration,
+}
+
+/// A block's result and how it went.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    /// The result.
+    pub output: BlockOutput,
+    /// Counters and times.
+    pub stats: ExecutionStats,
+}

@@ -1,0 +1,43 @@
+//! What one block changed: the currency between engine, store, trie and tests.
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use std::collections::BTreeMap;
+
+/// The consensus fields of an account, without its storage root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountBasics {
+    /// Balance in wei.
+    pub balance: U256,
+    /// Transactions sent (externally owned account) or contracts created.
+    pub nonce: u64,
+    /// keccak-256 of the code; [`KECCAK_EMPTY`](revm::primitives::KECCAK_EMPTY) without code.
+    pub code_hash: B256,
+}
+
+/// What a block did to one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountChange {
+    /// The account after the block; `None` if it does not exist any more.
+    pub after: Option<AccountBasics>,
+    /// The storage that was there before the block is gone: none of the old
+    /// slots survives, and `slots` is all the account holds.
+    pub wiped: bool,
+    /// Changed slots and their values after the block; zero clears a slot.
+    /// With `wiped`, zero values are left out.
+    pub slots: BTreeMap<U256, U256>,
+}
+
+/// Everything a block changed, in canonical form: two executions of the same
+/// block on the same state compare equal, whatever route they took.
+///
+/// Canonical means sorted, and only what differs from the state before the
+/// block: an account whose basics and slots all ended where they began is
+/// absent, and so is a slot written back to its old value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockChanges {
+    /// Changed accounts by address.
+    pub accounts: BTreeMap<Address, AccountChange>,
+    /// Code that an account of `accounts` has now and that this block
+    /// deployed or delegated (EIP-7702), by hash.
+    pub code: BTreeMap<B256, Bytes>,
+}
