@@ -1,0 +1,66 @@
+# Every chore of the project; `make` alone lists them.
+
+# A shell that has not been restarted since rustup was installed still finds it.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+CARGO ?= cargo
+DATA ?= $(or $(BLOCKLOOM_DATA),../shared/data)
+WORKERS ?= 1,2,4,8
+
+BLOCKLOOM := $(CARGO) run --quiet --package blockloom --
+BLOCKCHAIN_TESTS := $(DATA)/conformance/blockchain_tests
+DEMO := fixtures/data/demo
+DEMO_DB := target/demo-db
+
+# cargo-nextest is faster and isolates tests from each other, but a fresh
+# machine has only what rustup brings, and there the same tests run under
+# plain `cargo test`. Doctests run separately in both cases.
+HAVE_NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+ifeq ($(HAVE_NEXTEST),yes)
+RUN_TESTS := $(CARGO) nextest run --workspace
+else
+RUN_TESTS := $(CARGO) test --workspace --lib --bins --tests
+endif
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: setup
+setup: ## check and bring what the build needs (C++ compiler, libclang)
+	@scripts/setup.sh
+
+.PHONY: build
+build: setup ## build the blockloom program
+	$(CARGO) build --package blockloom
+
+.PHONY: demo
+demo: build ## replay the shipped demo chain into a fresh RocksDB, verified, side by side with sequential
+	@rm -rf $(DEMO_DB)
+	$(BLOCKLOOM) replay $(DEMO)/chain.rlp --genesis $(DEMO)/genesis.json --db $(DEMO_DB) --compare
+
+.PHONY: test
+test: setup ## format check, clippy, every test, doctests, docs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(RUN_TESTS)
+	$(CARGO) test --workspace --doc
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+.PHONY: ci
+ci: ## what CI runs: `make test` where absent test data is a failure
+	CI=true $(MAKE) --no-print-directory test
+
+# for_amsterdam and the transition into it are left out: their gas schedule
+# is older than the one of revm 43 (see the test data's README).
+.PHONY: conformance
+conformance: build ## every official test case and mainnet block in DATA
+	$(BLOCKLOOM) verify --workers $(WORKERS) $(DATA)/mainnet
+	$(BLOCKLOOM) verify --workers 1,4 \
+		$(filter-out %amsterdam %amsterdamattime15k,$(wildcard $(BLOCKCHAIN_TESTS)/eest_bal_v5.7.0/for_*))
+	$(BLOCKLOOM) verify --workers 1,4 $(BLOCKCHAIN_TESTS)/legacytests
+	$(BLOCKLOOM) verify --workers 1,4 $(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7
+
+.PHONY: clean
+clean: ## remove everything that was built
+	$(CARGO) clean
