@@ -1,6 +1,7 @@
 //! What one block changed: the currency between engine, store, trie and tests.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
+use revm::state::AccountInfo;
 use std::collections::BTreeMap;
 
 /// The consensus fields of an account, without its storage root.
@@ -12,6 +13,12 @@ pub struct AccountBasics {
     pub nonce: u64,
     /// keccak-256 of the code; [`KECCAK_EMPTY`](revm::primitives::KECCAK_EMPTY) without code.
     pub code_hash: B256,
+}
+
+impl From<&AccountInfo> for AccountBasics {
+    fn from(info: &AccountInfo) -> Self {
+        Self { balance: info.balance, nonce: info.nonce, code_hash: info.code_hash }
+    }
 }
 
 /// What a block did to one account.

@@ -1,0 +1,262 @@
+//! The committed state of a block in progress.
+
+use crate::{
+    changes::{AccountBasics, AccountChange, BlockChanges},
+    snapshot::BaseStateError,
+};
+use alloy_primitives::{
+    Address, B256, U256,
+    map::{AddressMap, B256Map, HashMap},
+};
+use revm::{
+    Database, DatabaseCommit, DatabaseRef,
+    database_interface::bal::BalState,
+    primitives::KECCAK_EMPTY,
+    state::{Account, AccountInfo, Bytecode, EvmState, bal::BlockAccessIndex},
+};
+
+/// A slot's value before the block and now.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    before: U256,
+    now: U256,
+}
+
+/// An account before the block and now.
+#[derive(Debug)]
+struct Entry {
+    before: Option<AccountInfo>,
+    now: Option<AccountInfo>,
+    /// The storage from before the block is gone.
+    wiped: bool,
+    slots: HashMap<U256, Slot>,
+}
+
+impl Entry {
+    fn new(before: Option<AccountInfo>) -> Self {
+        Self { now: before.clone(), before, wiped: false, slots: HashMap::default() }
+    }
+
+    /// The account as it was when `account`'s transaction loaded it: nobody
+    /// wrote it earlier in the block, or it would have an entry.
+    fn as_loaded(account: &Account) -> Self {
+        let existed = !account.is_loaded_as_not_existing();
+        Self::new(existed.then(|| account.original_info()))
+    }
+
+    fn wipe(&mut self) {
+        self.wiped = true;
+        self.slots.clear();
+    }
+
+    /// Takes over what one transaction did, by the rules of revm's own state.
+    fn apply(&mut self, account: Account) {
+        if account.is_selfdestructed() || (account.is_empty() && !account.is_created()) {
+            // EIP-161: an empty account that is touched vanishes. Before that
+            // fork revm does not hand such accounts out as touched.
+            self.now = None;
+            self.wipe();
+            return;
+        }
+        if account.is_created() {
+            self.wipe();
+        }
+        self.now = Some(account.info);
+        for (key, slot) in account.storage {
+            if slot.is_changed() {
+                let before = if self.wiped { U256::ZERO } else { slot.original_value };
+                self.slots
+                    .entry(key)
+                    .and_modify(|known| known.now = slot.present_value)
+                    .or_insert(Slot { before, now: slot.present_value });
+            }
+        }
+    }
+
+    /// What the block did here; `None` if nothing is left of it.
+    fn change(&self) -> Option<AccountChange> {
+        let after = self.now.as_ref().map(AccountBasics::from);
+        let wiped = self.wiped && self.before.is_some();
+        let slots = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.now != slot.before)
+            .map(|(key, slot)| (*key, slot.now))
+            .collect::<std::collections::BTreeMap<_, _>>();
+        let unchanged = after == self.before.as_ref().map(AccountBasics::from);
+        if unchanged && !wiped && slots.is_empty() {
+            return None;
+        }
+        Some(AccountChange { after, wiped, slots })
+    }
+}
+
+/// State at the committed prefix of a block: the base state and, over it,
+/// everything that is final so far.
+///
+/// This is what stock sequential revm runs on here, transaction after
+/// transaction, and what the frontier commits to; so both take over changes by
+/// the same code. It is a revm [`Database`] and takes changes by
+/// [`DatabaseCommit`].
+#[derive(Debug)]
+pub struct BlockState<B> {
+    base: B,
+    accounts: AddressMap<Entry>,
+    code: B256Map<Bytecode>,
+    access_list: BalState,
+    failure: Option<BaseStateError>,
+}
+
+impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
+    /// The state before a block's first transaction.
+    pub fn new(base: B) -> Self {
+        Self {
+            base,
+            accounts: AddressMap::default(),
+            code: B256Map::default(),
+            access_list: BalState::default(),
+            failure: None,
+        }
+    }
+
+    /// Starts collecting a block access list (EIP-7928).
+    pub fn build_access_list(&mut self) {
+        self.access_list = BalState::default().with_bal_builder();
+    }
+
+    /// Which part of the block later commits belong to: 0 before the
+    /// transactions, `i + 1` for transaction `i`, one more after them.
+    pub const fn set_access_index(&mut self, index: u64) {
+        self.access_list.bal_index = BlockAccessIndex::new(index);
+    }
+
+    /// The access list collected since
+    /// [`build_access_list`](Self::build_access_list); `None` without it.
+    pub fn take_access_list(&mut self) -> Option<alloy_eip7928::BlockAccessList> {
+        self.access_list.take_built_alloy_bal()
+    }
+
+    /// The first failure of the base state, if one was met: revm and the
+    /// system calls report it in words of their own.
+    pub const fn failure(&self) -> Option<&BaseStateError> {
+        self.failure.as_ref()
+    }
+
+    /// Forgets a failure that turned out not to matter.
+    pub fn clear_failure(&mut self) {
+        self.failure = None;
+    }
+
+    /// Everything committed so far that differs from the base state. Costs
+    /// O(n log n) in the touched locations.
+    pub fn changes(&self) -> BlockChanges {
+        let accounts: std::collections::BTreeMap<_, _> = self
+            .accounts
+            .iter()
+            .filter_map(|(address, entry)| Some((*address, entry.change()?)))
+            .collect();
+        let mut changes = BlockChanges { accounts, ..Default::default() };
+        for (address, change) in &changes.accounts {
+            let Some(after) = change.after else { continue };
+            let before = self.accounts[address].before.as_ref().map(|info| info.code_hash);
+            if after.code_hash == KECCAK_EMPTY || before == Some(after.code_hash) {
+                continue;
+            }
+            if let Some(code) = self.code.get(&after.code_hash) {
+                changes.code.insert(after.code_hash, code.original_bytes());
+            }
+        }
+        changes
+    }
+
+    /// Accounts committed so far, as they are now, and their slots; in no
+    /// order.
+    pub fn touched(
+        &self,
+    ) -> impl Iterator<Item = (Address, Option<&AccountInfo>, impl Iterator<Item = (U256, U256)>)>
+    {
+        self.accounts.iter().map(|(address, entry)| {
+            let slots = entry.slots.iter().map(|(key, slot)| (*key, slot.now));
+            (*address, entry.now.as_ref(), slots)
+        })
+    }
+
+    fn remember<T>(&mut self, answer: Result<T, BaseStateError>) -> Result<T, BaseStateError> {
+        if let Err(error) = &answer {
+            self.failure.get_or_insert_with(|| error.clone());
+        }
+        answer
+    }
+
+    fn commit_account(&mut self, address: Address, account: Account) {
+        self.access_list.commit_one(address, &account);
+        if !account.is_touched() {
+            return;
+        }
+        if let Some(code) = &account.info.code
+            && account.info.code_hash != KECCAK_EMPTY
+            && account.info.code_hash != account.original_info().code_hash
+        {
+            self.code.insert(account.info.code_hash, code.clone());
+        }
+        self.accounts.entry(address).or_insert_with(|| Entry::as_loaded(&account)).apply(account);
+    }
+}
+
+impl<B: DatabaseRef<Error = BaseStateError>> Database for BlockState<B> {
+    type Error = BaseStateError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
+        if let Some(entry) = self.accounts.get(&address) {
+            return Ok(entry.now.clone());
+        }
+        let answer = self.base.basic_ref(address);
+        let info = self.remember(answer)?;
+        self.accounts.insert(address, Entry::new(info.clone()));
+        Ok(info)
+    }
+
+    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
+        if let Some(code) = self.code.get(&code_hash) {
+            return Ok(code.clone());
+        }
+        let answer = self.base.code_by_hash_ref(code_hash);
+        self.remember(answer)
+    }
+
+    fn storage(&mut self, address: Address, key: U256) -> Result<U256, BaseStateError> {
+        if let Some(entry) = self.accounts.get(&address) {
+            if let Some(slot) = entry.slots.get(&key) {
+                return Ok(slot.now);
+            }
+            if entry.wiped || entry.before.is_none() {
+                return Ok(U256::ZERO);
+            }
+        }
+        let answer = self.base.storage_ref(address, key);
+        let value = self.remember(answer)?;
+        if let Some(entry) = self.accounts.get_mut(&address) {
+            entry.slots.insert(key, Slot { before: value, now: value });
+        }
+        Ok(value)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, BaseStateError> {
+        let answer = self.base.block_hash_ref(number);
+        self.remember(answer)
+    }
+}
+
+impl<B: DatabaseRef<Error = BaseStateError>> DatabaseCommit for BlockState<B> {
+    fn commit(&mut self, changes: EvmState) {
+        for (address, account) in changes {
+            self.commit_account(address, account);
+        }
+    }
+
+    fn commit_iter(&mut self, changes: &mut dyn Iterator<Item = (Address, Account)>) {
+        for (address, account) in changes {
+            self.commit_account(address, account);
+        }
+    }
+}

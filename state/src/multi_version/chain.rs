@@ -1,0 +1,139 @@
+//! Who wrote one location, and who read it.
+
+use blockloom_scheduler::TxIdx;
+
+/// What the newest incarnation of a transaction left at a location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Entry<V> {
+    /// A write.
+    Value(V),
+    /// A write that was taken back and is expected again.
+    Estimate,
+}
+
+/// A reader, and the newest transaction whose write it saw; `None` for the
+/// base state.
+#[derive(Clone, Copy, Debug)]
+struct Reader {
+    tx: TxIdx,
+    saw: Option<TxIdx>,
+}
+
+/// One location's newest entry of every writer, in block order, and its
+/// readers in no order.
+///
+/// Short in practice: most locations have no writer in a block, most others
+/// one. Searches start at the end, near where the frontier is.
+#[derive(Debug)]
+pub(super) struct Chain<V> {
+    entries: Vec<(TxIdx, Entry<V>)>,
+    readers: Vec<Reader>,
+}
+
+impl<V> Default for Chain<V> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), readers: Vec::new() }
+    }
+}
+
+impl<V> Chain<V> {
+    /// Entries of transactions below `reader`, newest first.
+    pub(super) fn below(
+        &self,
+        reader: TxIdx,
+    ) -> impl Iterator<Item = (TxIdx, &Entry<V>)> {
+        let end = self.position(reader).unwrap_or_else(|at| at);
+        self.entries[..end].iter().rev().map(|(tx, entry)| (*tx, entry))
+    }
+
+    /// Notes that `tx` read here and saw the write of `saw`.
+    pub(super) fn register(&mut self, tx: TxIdx, saw: Option<TxIdx>) {
+        self.readers.push(Reader { tx, saw });
+    }
+
+    /// Puts `entry` in place of what `writer` left before, and adds to
+    /// `overtaken` the readers that saw something older.
+    pub(super) fn publish(&mut self, writer: TxIdx, entry: Entry<V>, overtaken: &mut Vec<TxIdx>) {
+        match self.position(writer) {
+            Ok(at) => self.entries[at].1 = entry,
+            Err(at) => self.entries.insert(at, (writer, entry)),
+        }
+        self.collect_overtaken(writer, overtaken);
+    }
+
+    /// Takes away what `writer` left, and adds to `overtaken` those who saw it.
+    pub(super) fn withdraw(&mut self, writer: TxIdx, overtaken: &mut Vec<TxIdx>) {
+        if let Ok(at) = self.position(writer) {
+            self.entries.remove(at);
+            self.collect_overtaken(writer, overtaken);
+        }
+    }
+
+    /// Turns what `writer` left into an estimate.
+    pub(super) fn estimate(&mut self, writer: TxIdx) {
+        if let Ok(at) = self.position(writer) {
+            self.entries[at].1 = Entry::Estimate;
+        }
+    }
+
+    fn collect_overtaken(&self, writer: TxIdx, overtaken: &mut Vec<TxIdx>) {
+        let stale = |reader: &&Reader| {
+            reader.tx > writer && reader.saw.is_none_or(|saw| saw <= writer)
+        };
+        overtaken.extend(self.readers.iter().filter(stale).map(|reader| reader.tx));
+    }
+
+    /// Where `tx` is, or would be inserted; looks from the end, because
+    /// writers arrive nearly in order.
+    fn position(&self, tx: TxIdx) -> Result<usize, usize> {
+        match self.entries.last() {
+            None => Err(0),
+            Some((last, _)) if *last < tx => Err(self.entries.len()),
+            Some(_) => self.entries.binary_search_by_key(&tx, |(writer, _)| *writer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tx(position: usize) -> TxIdx {
+        TxIdx::new(position)
+    }
+
+    #[test]
+    fn a_reader_sees_lower_writers_newest_first() {
+        let mut chain = Chain::default();
+        let mut overtaken = Vec::new();
+        for writer in [5, 1, 3] {
+            chain.publish(tx(writer), Entry::Value(writer), &mut overtaken);
+        }
+        let seen: Vec<_> = chain.below(tx(5)).map(|(writer, _)| writer.position()).collect();
+        assert_eq!(seen, [3, 1]);
+        assert!(overtaken.is_empty());
+    }
+
+    #[test]
+    fn a_write_overtakes_only_readers_above_that_saw_less() {
+        let mut chain = Chain::default();
+        chain.register(tx(2), None);
+        chain.register(tx(6), None);
+        chain.register(tx(7), Some(tx(5)));
+        chain.register(tx(8), Some(tx(4)));
+        let mut overtaken = Vec::new();
+        chain.publish(tx(4), Entry::Value(0), &mut overtaken);
+        assert_eq!(overtaken, [tx(6), tx(8)]);
+    }
+
+    #[test]
+    fn withdrawing_overtakes_those_who_saw_it() {
+        let mut chain = Chain::default();
+        let mut overtaken = Vec::new();
+        chain.publish(tx(1), Entry::Value(0), &mut overtaken);
+        chain.register(tx(3), Some(tx(1)));
+        chain.withdraw(tx(1), &mut overtaken);
+        assert_eq!(overtaken, [tx(3)]);
+        assert_eq!(chain.below(tx(3)).count(), 0);
+    }
+}

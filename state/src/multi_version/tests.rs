@@ -1,0 +1,146 @@
+use super::*;
+use std::convert::Infallible;
+
+const ACCOUNT: Address = Address::repeat_byte(0xaa);
+
+fn tx(position: usize) -> TxIdx {
+    TxIdx::new(position)
+}
+
+fn rich(balance: u64) -> Option<AccountInfo> {
+    Some(AccountInfo { balance: U256::from(balance), ..Default::default() })
+}
+
+fn base_rich(_: Address) -> Result<Option<AccountInfo>, Infallible> {
+    Ok(rich(100))
+}
+
+fn base_slot(_: Address, slot: U256) -> Result<U256, Infallible> {
+    Ok(slot + U256::from(1000))
+}
+
+fn publish(memory: &MultiVersionMemory, writer: usize, writes: WriteSet) -> Vec<usize> {
+    let mut overtaken = Vec::new();
+    memory.publish(tx(writer), &mut writes.clone(), &mut overtaken);
+    overtaken.into_iter().map(TxIdx::position).collect()
+}
+
+fn account_write(account: AccountIdx, write: AccountWrite) -> WriteSet {
+    WriteSet { accounts: vec![(account, write)], slots: vec![] }
+}
+
+fn slot_write(slot: SlotIdx, value: u64) -> WriteSet {
+    WriteSet { accounts: vec![], slots: vec![(slot, U256::from(value))] }
+}
+
+#[test]
+fn credits_add_up_over_the_newest_value() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    publish(&memory, 0, account_write(account, AccountWrite::Credit(U256::from(1))));
+    publish(
+        &memory,
+        2,
+        account_write(account, AccountWrite::Set { info: rich(10), wiped: false }),
+    );
+    publish(&memory, 4, account_write(account, AccountWrite::Credit(U256::from(5))));
+    for (reader, balance) in [(0, 100), (1, 101), (3, 10), (5, 15)] {
+        assert_eq!(memory.read_account(account, tx(reader), base_rich), Ok(rich(balance)));
+        let peeked = memory.peek_account(account, tx(reader)).unwrap().unwrap();
+        assert_eq!(peeked.balance, U256::from(balance));
+    }
+}
+
+#[test]
+fn a_credit_brings_a_destroyed_account_back() {
+    let memory = MultiVersionMemory::new(4);
+    let account = memory.account(ACCOUNT);
+    publish(&memory, 0, account_write(account, AccountWrite::Set { info: None, wiped: true }));
+    publish(&memory, 1, account_write(account, AccountWrite::Credit(U256::from(7))));
+    assert_eq!(memory.read_account(account, tx(1), base_rich), Ok(None));
+    assert_eq!(memory.read_account(account, tx(2), base_rich), Ok(rich(7)));
+}
+
+#[test]
+fn a_wipe_hides_older_slots_and_not_the_wipers_own() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    let (old, new) = (memory.slot(account, U256::from(1)), memory.slot(account, U256::from(2)));
+    publish(&memory, 1, slot_write(old, 11));
+    let created = WriteSet {
+        accounts: vec![(account, AccountWrite::Set { info: rich(0), wiped: true })],
+        slots: vec![(new, U256::from(33))],
+    };
+    publish(&memory, 3, created);
+    let read = |slot, reader| memory.read_slot(slot, tx(reader), base_slot).unwrap();
+    assert_eq!(read(old, 1), U256::from(1001));
+    assert_eq!(read(old, 3), U256::from(11));
+    assert_eq!(read(old, 4), U256::ZERO);
+    assert_eq!(read(new, 3), U256::from(1002));
+    assert_eq!(read(new, 4), U256::from(33));
+    assert_eq!(memory.peek_slot(old, tx(4)), Some(U256::ZERO));
+}
+
+#[test]
+fn a_later_wipe_overtakes_readers_of_the_account() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    let slot = memory.slot(account, U256::from(1));
+    memory.read_account(account, tx(5), base_rich).unwrap();
+    memory.read_slot(slot, tx(5), base_slot).unwrap();
+    let wiped = account_write(account, AccountWrite::Set { info: None, wiped: true });
+    assert_eq!(publish(&memory, 2, wiped), [5]);
+    assert_eq!(memory.peek_slot(slot, tx(5)), Some(U256::ZERO));
+}
+
+#[test]
+fn estimates_block_readers_until_rewritten() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    let slot = memory.slot(account, U256::from(1));
+    publish(&memory, 2, slot_write(slot, 22));
+    memory.mark_estimates(tx(2));
+    assert_eq!(memory.read_slot(slot, tx(4), base_slot), Err(ReadError::Blocked(tx(2))));
+    assert_eq!(memory.peek_slot(slot, tx(4)), None);
+    publish(&memory, 2, slot_write(slot, 23));
+    assert_eq!(memory.read_slot(slot, tx(4), base_slot), Ok(U256::from(23)));
+}
+
+#[test]
+fn a_location_no_longer_written_is_withdrawn() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    let (a, b) = (memory.slot(account, U256::from(1)), memory.slot(account, U256::from(2)));
+    publish(&memory, 2, slot_write(a, 22));
+    memory.read_slot(a, tx(4), base_slot).unwrap();
+    assert_eq!(publish(&memory, 2, slot_write(b, 23)), [4]);
+    assert_eq!(memory.read_slot(a, tx(4), base_slot), Ok(U256::from(1001)));
+}
+
+#[test]
+fn slots_that_share_a_hash_prefix_stay_apart() {
+    let memory = MultiVersionMemory::new(2);
+    let account = memory.account(ACCOUNT);
+    let slots: Vec<_> = (0..4096u64)
+        .map(|i| memory.slot(account, U256::from(i) << 192))
+        .collect();
+    let mut unique = slots.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), slots.len());
+}
+
+#[test]
+fn the_base_state_is_asked_once() {
+    let memory = MultiVersionMemory::new(2);
+    let account = memory.account(ACCOUNT);
+    let asked = std::cell::Cell::new(0);
+    for reader in 0..2 {
+        let load = |address| {
+            asked.set(asked.get() + 1);
+            base_rich(address)
+        };
+        memory.read_account(account, tx(reader), load).unwrap();
+    }
+    assert_eq!(asked.get(), 1);
+}

@@ -1,0 +1,187 @@
+//! What one incarnation read, and whether it would read the same again.
+
+use crate::{
+    changes::AccountBasics,
+    multi_version::{AccountIdx, MultiVersionMemory, SlotIdx},
+};
+use alloy_primitives::{Address, U256};
+use blockloom_scheduler::TxIdx;
+use revm::primitives::KECCAK_EMPTY;
+
+/// Which fields of an account an execution let itself be guided by. Existence,
+/// emptiness (EIP-161) and code always count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// The balance was looked at, or spent from.
+    pub balance: bool,
+    /// The nonce was checked or counted up.
+    pub nonce: bool,
+}
+
+impl Observed {
+    /// Everything.
+    pub const ALL: Self = Self { balance: true, nonce: true };
+    /// Only what calling an account, or crediting it, depends on.
+    pub const SHAPE: Self = Self { balance: false, nonce: false };
+}
+
+/// How a past read compares with what the same read would give now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// The same.
+    Same,
+    /// Another balance or nonce, which the execution did not look at.
+    Drifted,
+    /// Something the execution depended on.
+    Stale,
+}
+
+/// One account read.
+#[derive(Clone, Debug)]
+pub struct AccountRead {
+    /// Where.
+    pub account: AccountIdx,
+    /// The same, in words.
+    pub address: Address,
+    /// What came back.
+    pub seen: Option<AccountBasics>,
+    /// What of it mattered.
+    pub observed: Observed,
+}
+
+/// Balances from which a credit could overflow; a read that meets one is
+/// compared in full, so that credits are only commutative where they cannot
+/// fail.
+const NEAR_OVERFLOW: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
+
+impl AccountRead {
+    /// Compares this read with what it would give `now`.
+    #[must_use]
+    pub fn compare(&self, now: Option<&AccountBasics>) -> Agreement {
+        let (seen, now) = match (&self.seen, now) {
+            (None, None) => return Agreement::Same,
+            (Some(seen), Some(now)) if seen == now => return Agreement::Same,
+            (Some(seen), Some(now)) => (seen, now),
+            _ => return Agreement::Stale,
+        };
+        let shape_holds = seen.code_hash == now.code_hash && is_empty(seen) == is_empty(now);
+        let nonce_holds = seen.nonce == now.nonce || !self.observed.nonce;
+        let balance_holds = seen.balance == now.balance
+            || !self.observed.balance && seen.balance.max(now.balance) < NEAR_OVERFLOW;
+        if shape_holds && nonce_holds && balance_holds {
+            Agreement::Drifted
+        } else {
+            Agreement::Stale
+        }
+    }
+}
+
+fn is_empty(basics: &AccountBasics) -> bool {
+    basics.balance.is_zero() && basics.nonce == 0 && basics.code_hash == KECCAK_EMPTY
+}
+
+/// An account whose unobserved fields moved on since an execution read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// Which account.
+    pub address: Address,
+    /// Its basics now.
+    pub now: AccountBasics,
+}
+
+/// Everything one incarnation read from the state.
+///
+/// # Why comparing values is enough
+///
+/// An execution is a function of its transaction, its block and the answers
+/// the state gave: all of them are in here, also "there is nothing". If every
+/// answer would be the same now, so would the execution.
+///
+/// **Departure** from the paper, which compares versions. The trap behind that
+/// rule, a value that is equal across a destruction while the storage under it
+/// is not, cannot spring: a slot is a read of its own, and what it gives now
+/// takes every destruction and creation below into account. What values buy is
+/// that a re-execution which writes the same again, or changes only what nobody
+/// looked at, aborts nobody.
+#[derive(Clone, Debug, Default)]
+pub struct ReadSet {
+    /// Accounts, in the order of reading.
+    pub accounts: Vec<AccountRead>,
+    /// Slots and the values that came back, in the order of reading.
+    pub slots: Vec<(SlotIdx, U256)>,
+}
+
+impl ReadSet {
+    /// Forgets all reads and keeps the memory.
+    pub fn clear(&mut self) {
+        self.accounts.clear();
+        self.slots.clear();
+    }
+
+    /// Whether `reader` would read the same again. `drifts` receives accounts
+    /// of which only unobserved fields changed.
+    ///
+    /// Final if all transactions below `reader` are committed, a guess
+    /// otherwise; an estimate counts as a difference.
+    pub fn holds(
+        &self,
+        memory: &MultiVersionMemory,
+        reader: TxIdx,
+        drifts: &mut Vec<Drift>,
+    ) -> bool {
+        for read in &self.accounts {
+            let Some(now) = memory.peek_account(read.account, reader) else { return false };
+            match (read.compare(now.as_ref()), now) {
+                (Agreement::Same, _) => {}
+                (Agreement::Drifted, Some(now)) => {
+                    drifts.push(Drift { address: read.address, now });
+                }
+                _ => return false,
+            }
+        }
+        self.slots.iter().all(|(slot, seen)| memory.peek_slot(*slot, reader) == Some(*seen))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::B256;
+
+    fn basics(balance: u64, nonce: u64) -> AccountBasics {
+        AccountBasics { balance: U256::from(balance), nonce, code_hash: KECCAK_EMPTY }
+    }
+
+    fn compare(
+        seen: Option<AccountBasics>,
+        observed: Observed,
+        now: Option<AccountBasics>,
+    ) -> Agreement {
+        let account = MultiVersionMemory::new(1).account(Address::ZERO);
+        AccountRead { account, address: Address::ZERO, seen, observed }.compare(now.as_ref())
+    }
+
+    #[test]
+    fn an_observed_balance_must_not_move() {
+        let (seen, now) = (Some(basics(5, 1)), Some(basics(6, 1)));
+        assert_eq!(compare(seen, Observed::ALL, now), Agreement::Stale);
+        assert_eq!(compare(seen, Observed::SHAPE, now), Agreement::Drifted);
+        assert_eq!(compare(seen, Observed::ALL, seen), Agreement::Same);
+    }
+
+    #[test]
+    fn emptiness_existence_and_code_always_count() {
+        let shape = Observed::SHAPE;
+        assert_eq!(compare(Some(basics(0, 0)), shape, Some(basics(1, 0))), Agreement::Stale);
+        assert_eq!(compare(None, shape, Some(basics(1, 0))), Agreement::Stale);
+        assert_eq!(compare(None, shape, Some(basics(0, 0))), Agreement::Stale);
+        let coded = AccountBasics { code_hash: B256::repeat_byte(1), ..basics(5, 1) };
+        assert_eq!(compare(Some(basics(5, 1)), shape, Some(coded)), Agreement::Stale);
+    }
+
+    #[test]
+    fn balances_near_overflow_are_compared_in_full() {
+        let huge = AccountBasics { balance: NEAR_OVERFLOW, ..basics(0, 1) };
+        assert_eq!(compare(Some(basics(5, 1)), Observed::SHAPE, Some(huge)), Agreement::Stale);
+    }
+}
