@@ -231,4 +231,6 @@ pub(crate) fn analyse(code: Bytes) -> Bytecode {
 }
 
 #[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
 mod tests;

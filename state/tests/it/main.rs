@@ -1,0 +1,3 @@
+//! Integration tests of `blockloom-state`.
+
+mod mainnet;
