@@ -41,6 +41,9 @@ pub struct ChainSpec {
     /// that started is in force.
     blob_schedule: Vec<(u64, BlobParams)>,
     deposit_contract: Option<Address>,
+    /// Whether EIP-7928 starts at Amsterdam's activation without the rest of
+    /// Amsterdam.
+    access_lists_only: bool,
 }
 
 impl ChainSpec {
@@ -60,7 +63,7 @@ impl ChainSpec {
             (mainnet::MAINNET_BPO2_TIMESTAMP, BlobParams::bpo2()),
         ];
         let deposit_contract = Some(MAINNET_DEPOSIT_CONTRACT_ADDRESS);
-        Self { chain_id: 1, forks, blob_schedule, deposit_contract }
+        Self { chain_id: 1, forks, blob_schedule, deposit_contract, access_lists_only: false }
     }
 
     /// The chain's id, as the CHAINID instruction and EIP-155 see it.
@@ -101,6 +104,23 @@ impl ChainSpec {
         spec.forks[position(EthereumHardfork::Paris)] =
             ForkCondition::TTD { activation_block_number, fork_block, total_difficulty };
         spec
+    }
+
+    /// These rules with Amsterdam cut down to block access lists (EIP-7928):
+    /// execution stays on the rules before it.
+    ///
+    /// Amsterdam was first tested that way, and its gas schedule kept moving
+    /// long after its lists had settled.
+    #[must_use]
+    pub const fn with_access_lists_only(mut self) -> Self {
+        self.access_lists_only = true;
+        self
+    }
+
+    /// Whether blocks at `timestamp` commit to a block access list (EIP-7928).
+    #[must_use]
+    pub fn has_access_list_at(&self, timestamp: u64) -> bool {
+        self.forks[position(EthereumHardfork::Amsterdam)].active_at_timestamp(timestamp)
     }
 
     /// Blob parameters in force at `timestamp`; `None` before Cancun.
@@ -145,6 +165,9 @@ impl ChainSpec {
 
 impl EthereumHardforks for ChainSpec {
     fn ethereum_fork_activation(&self, fork: EthereumHardfork) -> ForkCondition {
+        if fork >= EthereumHardfork::Amsterdam && self.access_lists_only {
+            return ForkCondition::Never;
+        }
         self.forks.get(position(fork)).copied().unwrap_or_default()
     }
 }

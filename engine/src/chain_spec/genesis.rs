@@ -45,7 +45,13 @@ impl ChainSpec {
             .deposit_contract_address
             .or_else(|| (config.chain_id == 1).then_some(MAINNET_DEPOSIT_CONTRACT_ADDRESS));
         let blob_schedule = blob_schedule(blob_entries(&forks, config)?)?;
-        Ok(Self { chain_id: config.chain_id, forks, blob_schedule, deposit_contract })
+        Ok(Self {
+            chain_id: config.chain_id,
+            forks,
+            blob_schedule,
+            deposit_contract,
+            access_lists_only: false,
+        })
     }
 }
 

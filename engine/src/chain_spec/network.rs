@@ -52,7 +52,7 @@ impl ChainSpec {
             }
         }
         let deposit_contract = Some(MAINNET_DEPOSIT_CONTRACT_ADDRESS);
-        Ok(Self { chain_id, forks, blob_schedule, deposit_contract })
+        Ok(Self { chain_id, forks, blob_schedule, deposit_contract, access_lists_only: false })
     }
 }
 

@@ -82,6 +82,18 @@ fn transitions_happen_on_time() {
 }
 
 #[test]
+fn access_lists_may_come_alone() {
+    let full = ChainSpec::for_network("BPO2ToAmsterdamAtTime15k", 1, None).unwrap();
+    let lists = full.clone().with_access_lists_only();
+    for spec in [&full, &lists] {
+        assert!(!spec.has_access_list_at(14_999));
+        assert!(spec.has_access_list_at(15_000));
+    }
+    assert_eq!(lists.spec_id(&header(9, 15_000)), SpecId::OSAKA);
+    assert!(!lists.is_amsterdam_active_at_timestamp(15_000));
+}
+
+#[test]
 fn total_difficulty_decides_the_merge() {
     let spec = ChainSpec::for_network("ArrowGlacierToParisAtDiffC0000", 1, None).unwrap();
     assert_eq!(spec.terminal_total_difficulty(), Some(U256::from(0xc0000)));
