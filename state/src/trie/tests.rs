@@ -207,8 +207,8 @@ fn get_from(nodes: Vec<Vec<u8>>, root: &[u8]) -> Result<Option<Vec<u8>>, TrieErr
     PartialTrie::get(&index(nodes), keccak256(root), &B256::ZERO)
 }
 
-fn leaf(n_nibbles: usize, value: Vec<u8>) -> Vec<u8> {
-    alloy_rlp::encode(LeafNodeRef::new(&Nibbles::from_nibbles(vec![0; n_nibbles]), &value))
+fn leaf(n_nibbles: usize, value: &[u8]) -> Vec<u8> {
+    alloy_rlp::encode(LeafNodeRef::new(&Nibbles::from_nibbles(vec![0; n_nibbles]), value))
 }
 
 fn extension(n_nibbles: usize, child: &[u8]) -> Vec<u8> {
@@ -223,13 +223,13 @@ fn extension_to(n_nibbles: usize, child: &RlpNode) -> Vec<u8> {
 
 #[test]
 fn nodes_that_no_trie_can_hold_are_refused() {
-    assert_eq!(get_from(vec![], &leaf(64, long(1))), Ok(Some(long(1))));
+    assert_eq!(get_from(vec![], &leaf(64, &long(1))), Ok(Some(long(1))));
     let misplaced = |result: Result<_, _>| matches!(result, Err(TrieError::MisplacedNode { .. }));
-    assert!(misplaced(get_from(vec![], &leaf(63, long(1)))));
+    assert!(misplaced(get_from(vec![], &leaf(63, &long(1)))));
     let empty = [0x80];
     let hash = RlpNode::word_rlp(&keccak256(empty));
     assert!(misplaced(get_from(vec![empty.to_vec()], &extension_to(1, &hash))));
-    let child = leaf(63, long(1));
+    let child = leaf(63, &long(1));
     assert!(misplaced(get_from(vec![child.clone()], &extension(0, &child))));
     assert!(misplaced(get_from(vec![child.clone()], &extension(64, &child))));
     assert!(misplaced(get_from(vec![child.clone()], &extension(2, &child))));
@@ -241,7 +241,7 @@ fn nodes_that_no_trie_can_hold_are_refused() {
 #[test]
 fn damaged_bytes_are_refused() {
     let malformed = |result: Result<_, _>| matches!(result, Err(TrieError::MalformedNode { .. }));
-    let good = leaf(64, long(1));
+    let good = leaf(64, &long(1));
     assert!(malformed(get_from(vec![], &good[..good.len() - 1])));
     assert!(malformed(get_from(vec![], &[&good[..], &[0]].concat())));
     assert!(malformed(get_from(vec![], &[])));

@@ -1,3 +1,4 @@
 //! Integration tests of `blockloom-state`.
 
+#[cfg(test)]
 mod mainnet;
