@@ -47,6 +47,23 @@ pub struct ExecutionStats {
     pub elapsed: Duration,
 }
 
+impl ExecutionStats {
+    /// Adds one worker's counters.
+    pub(crate) const fn add(&mut self, worker: &Self) {
+        self.executions += worker.executions;
+        self.aborts += worker.aborts;
+        self.blocked += worker.blocked;
+        self.validations += worker.validations;
+        self.at_frontier += worker.at_frontier;
+    }
+
+    /// Executions beyond one per transaction.
+    #[must_use]
+    pub const fn re_executions(&self) -> usize {
+        self.executions.saturating_sub(self.transactions)
+    }
+}
+
 /// A block's result and how it went.
 #[derive(Clone, Debug)]
 pub struct Executed {

@@ -40,7 +40,8 @@ impl<'s> Frontier<'s> {
         if matches!(state, State::Executing | State::Aborting | State::Committing) {
             return None;
         }
-        scheduler.latch.try_take().then_some(Self { scheduler, unannounced: None })
+        // Built only once the latch is taken: dropping a `Frontier` releases it.
+        scheduler.latch.try_take().then(|| Self { scheduler, unannounced: None })
     }
 
     /// Claims the transaction at the frontier, unless a worker is at it.

@@ -49,10 +49,7 @@ impl Suspects {
 
     /// Takes out the lowest suspect that has run, with its version, and drops
     /// those that will run again anyway.
-    pub(crate) fn claim(
-        &self,
-        status: impl Fn(TxIdx) -> (State, Incarnation),
-    ) -> Option<Version> {
+    pub(crate) fn claim(&self, status: impl Fn(TxIdx) -> (State, Incarnation)) -> Option<Version> {
         if self.is_empty() {
             return None;
         }

@@ -14,6 +14,10 @@ use revm::{
     primitives::KECCAK_EMPTY,
     state::{Account, AccountInfo, Bytecode, EvmState, bal::BlockAccessIndex},
 };
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 /// A slot's value before the block and now.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +86,7 @@ impl Entry {
             .iter()
             .filter(|(_, slot)| slot.now != slot.before)
             .map(|(key, slot)| (*key, slot.now))
-            .collect::<std::collections::BTreeMap<_, _>>();
+            .collect::<BTreeMap<_, _>>();
         let unchanged = after == self.before.as_ref().map(AccountBasics::from);
         if unchanged && !wiped && slots.is_empty() {
             return None;
@@ -104,7 +108,7 @@ pub struct BlockState<B> {
     accounts: AddressMap<Entry>,
     code: B256Map<Bytecode>,
     access_list: BalState,
-    failure: Option<BaseStateError>,
+    failure: Arc<OnceLock<BaseStateError>>,
 }
 
 impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
@@ -115,7 +119,7 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
             accounts: AddressMap::default(),
             code: B256Map::default(),
             access_list: BalState::default(),
-            failure: None,
+            failure: Arc::default(),
         }
     }
 
@@ -136,21 +140,16 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         self.access_list.take_built_alloy_bal()
     }
 
-    /// The first failure of the base state, if one was met: revm and the
-    /// system calls report it in words of their own.
-    pub const fn failure(&self) -> Option<&BaseStateError> {
-        self.failure.as_ref()
-    }
-
-    /// Forgets a failure that turned out not to matter.
-    pub fn clear_failure(&mut self) {
-        self.failure = None;
+    /// The first failure of the base state, once one is met: revm and the
+    /// system calls report it in words of their own, or swallow it.
+    pub fn failure(&self) -> Arc<OnceLock<BaseStateError>> {
+        Arc::clone(&self.failure)
     }
 
     /// Everything committed so far that differs from the base state. Costs
     /// O(n log n) in the touched locations.
     pub fn changes(&self) -> BlockChanges {
-        let accounts: std::collections::BTreeMap<_, _> = self
+        let accounts: BTreeMap<_, _> = self
             .accounts
             .iter()
             .filter_map(|(address, entry)| Some((*address, entry.change()?)))
@@ -181,9 +180,9 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         })
     }
 
-    fn remember<T>(&mut self, answer: Result<T, BaseStateError>) -> Result<T, BaseStateError> {
+    fn remember<T>(&self, answer: Result<T, BaseStateError>) -> Result<T, BaseStateError> {
         if let Err(error) = &answer {
-            self.failure.get_or_insert_with(|| error.clone());
+            self.failure.get_or_init(|| error.clone());
         }
         answer
     }

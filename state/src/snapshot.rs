@@ -43,7 +43,7 @@ impl DBErrorMarker for BaseStateError {}
 /// clients), [`ReaderPerWorker`] opens one for each.
 pub trait Snapshot: Sync {
     /// What one worker reads through.
-    type Reader<'a>: DatabaseRef
+    type Reader<'a>: DatabaseRef + Send
     where
         Self: 'a;
 
@@ -88,7 +88,7 @@ impl<F, R> fmt::Debug for ReaderPerWorker<F, R> {
 impl<F, R, E> Snapshot for ReaderPerWorker<F, R>
 where
     F: Fn() -> Result<R, E> + Sync,
-    R: DatabaseRef,
+    R: DatabaseRef + Send,
     E: Error + Send + Sync + 'static,
 {
     type Reader<'a>

@@ -1,1 +1,6 @@
-
+mod chains;
+mod data;
+mod exceptions;
+mod export;
+mod mainnet;
+mod rules;

@@ -38,10 +38,7 @@ impl<V> Default for Chain<V> {
 
 impl<V> Chain<V> {
     /// Entries of transactions below `reader`, newest first.
-    pub(super) fn below(
-        &self,
-        reader: TxIdx,
-    ) -> impl Iterator<Item = (TxIdx, &Entry<V>)> {
+    pub(super) fn below(&self, reader: TxIdx) -> impl Iterator<Item = (TxIdx, &Entry<V>)> {
         let end = self.position(reader).unwrap_or_else(|at| at);
         self.entries[..end].iter().rev().map(|(tx, entry)| (*tx, entry))
     }
@@ -77,9 +74,8 @@ impl<V> Chain<V> {
     }
 
     fn collect_overtaken(&self, writer: TxIdx, overtaken: &mut Vec<TxIdx>) {
-        let stale = |reader: &&Reader| {
-            reader.tx > writer && reader.saw.is_none_or(|saw| saw <= writer)
-        };
+        let stale =
+            |reader: &&Reader| reader.tx > writer && reader.saw.is_none_or(|saw| saw <= writer);
         overtaken.extend(self.readers.iter().filter(stale).map(|reader| reader.tx));
     }
 

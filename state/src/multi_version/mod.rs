@@ -22,7 +22,15 @@ use slot::{SlotCell, Source};
 pub struct AccountIdx(u32);
 
 impl AccountIdx {
-    fn new(position: usize) -> Self {
+    /// The index with this position, which must come from
+    /// [`position`](Self::position).
+    ///
+    /// # Panics
+    ///
+    /// If `position` does not fit 32 bits, and later, where it is used, if the
+    /// memory has no such account.
+    #[must_use]
+    pub fn new(position: usize) -> Self {
         Self(u32::try_from(position).expect("a block touches fewer than 2^32 accounts"))
     }
 
@@ -218,16 +226,18 @@ impl MultiVersionMemory {
         match cell.source(reader, wipe, true).map_err(ReadError::Blocked)? {
             Source::Written(value) => Ok(value),
             Source::Wiped => Ok(U256::ZERO),
-            Source::Base => {
-                cell.base(|| load(account.address, cell.slot)).map_err(ReadError::Base)
-            }
+            Source::Base => cell.base(|| load(account.address, cell.slot)).map_err(ReadError::Base),
         }
     }
 
     /// The account as `reader` would find it now, without noting anything;
     /// `None` if that cannot be said.
     #[must_use]
-    pub fn peek_account(&self, account: AccountIdx, reader: TxIdx) -> Option<Option<AccountBasics>> {
+    pub fn peek_account(
+        &self,
+        account: AccountIdx,
+        reader: TxIdx,
+    ) -> Option<Option<AccountBasics>> {
         self.account_cell(account).peek(reader)
     }
 

@@ -38,11 +38,7 @@ fn credits_add_up_over_the_newest_value() {
     let memory = MultiVersionMemory::new(8);
     let account = memory.account(ACCOUNT);
     publish(&memory, 0, account_write(account, AccountWrite::Credit(U256::from(1))));
-    publish(
-        &memory,
-        2,
-        account_write(account, AccountWrite::Set { info: rich(10), wiped: false }),
-    );
+    publish(&memory, 2, account_write(account, AccountWrite::Set { info: rich(10), wiped: false }));
     publish(&memory, 4, account_write(account, AccountWrite::Credit(U256::from(5))));
     for (reader, balance) in [(0, 100), (1, 101), (3, 10), (5, 15)] {
         assert_eq!(memory.read_account(account, tx(reader), base_rich), Ok(rich(balance)));
@@ -121,9 +117,7 @@ fn a_location_no_longer_written_is_withdrawn() {
 fn slots_that_share_a_hash_prefix_stay_apart() {
     let memory = MultiVersionMemory::new(2);
     let account = memory.account(ACCOUNT);
-    let slots: Vec<_> = (0..4096u64)
-        .map(|i| memory.slot(account, U256::from(i) << 192))
-        .collect();
+    let slots: Vec<_> = (0..4096u64).map(|i| memory.slot(account, U256::from(i) << 192)).collect();
     let mut unique = slots.clone();
     unique.sort_unstable();
     unique.dedup();

@@ -1,0 +1,82 @@
+//! The base state as the two paths read it.
+
+use alloy_primitives::{Address, B256, U256};
+use blockloom_state::{BaseStateError, CodeCache, ErasedReader, MultiVersionMemory};
+use revm::{
+    DatabaseRef,
+    state::{AccountInfo, Bytecode},
+};
+use std::fmt;
+
+/// A reader of the base state, with code taken from the engine's cache.
+pub(crate) struct BaseReader<'a, R> {
+    reader: ErasedReader<R>,
+    code: &'a CodeCache,
+}
+
+impl<'a, R> BaseReader<'a, R> {
+    pub(crate) const fn new(reader: R, code: &'a CodeCache) -> Self {
+        Self { reader: ErasedReader(reader), code }
+    }
+}
+
+impl<R> fmt::Debug for BaseReader<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BaseReader")
+    }
+}
+
+impl<R: DatabaseRef> DatabaseRef for BaseReader<'_, R> {
+    type Error = BaseStateError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
+        self.reader.basic_ref(address)
+    }
+
+    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
+        self.code.get(code_hash, &self.reader)
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, BaseStateError> {
+        self.reader.storage_ref(address, slot)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, BaseStateError> {
+        self.reader.block_hash_ref(number)
+    }
+}
+
+/// A reader of the base state that shares what it reads with all workers of a
+/// block, through the base values that the multi-version memory keeps.
+pub(crate) struct SharedBase<'a, R> {
+    pub(crate) memory: &'a MultiVersionMemory,
+    pub(crate) reader: BaseReader<'a, R>,
+}
+
+impl<R> fmt::Debug for SharedBase<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedBase")
+    }
+}
+
+impl<R: DatabaseRef> DatabaseRef for SharedBase<'_, R> {
+    type Error = BaseStateError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
+        let account = self.memory.account(address);
+        self.memory.base_account(account, |address| self.reader.basic_ref(address))
+    }
+
+    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
+        self.reader.code_by_hash_ref(code_hash)
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, BaseStateError> {
+        let slot = self.memory.slot(self.memory.account(address), slot);
+        self.memory.base_slot(slot, |address, slot| self.reader.storage_ref(address, slot))
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, BaseStateError> {
+        self.reader.block_hash_ref(number)
+    }
+}

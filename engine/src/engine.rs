@@ -1,0 +1,194 @@
+//! The engine: threads, caches, and the choice of a path.
+
+use crate::{
+    base::BaseReader,
+    block::{Block, RecoveredBlock},
+    chain_spec::ChainSpec,
+    config::{Config, Mode},
+    error::{BlockError, InternalError},
+    output::{Executed, ExecutionStats},
+    parallel::{Parallel, panic_message},
+    prepared::prepare,
+    senders,
+    stock::Stock,
+};
+use blockloom_state::{CodeCache, Snapshot};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+/// Least gas a block must use before waking the workers can pay: below, all of
+/// it runs in about the time that takes (a tenth of a millisecond).
+const MIN_PARALLEL_GAS: u64 = 1_000_000;
+
+/// Fewest transactions for which there can be something to overlap.
+const MIN_PARALLEL_TRANSACTIONS: usize = 2;
+
+/// Why an engine could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The operating system refused the worker threads.
+    #[error("cannot start {workers} worker threads")]
+    Threads {
+        /// How many were asked for; 0 for one per core.
+        workers: usize,
+        /// The thread pool's reason.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+}
+
+/// Executes blocks. Keeps its worker threads and its code cache from block to
+/// block; holds no state of any chain, and may be shared between threads.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    pub(crate) pool: rayon::ThreadPool,
+    code: CodeCache,
+}
+
+impl Engine {
+    /// An engine with its own worker threads.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Threads`] if they cannot be started.
+    pub fn new(config: Config) -> Result<Self, EngineError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(config.workers)
+            .thread_name(|index| format!("blockloom-{index}"))
+            .build()
+            .map_err(|source| EngineError::Threads { workers: config.workers, source })?;
+        Ok(Self { config, pool, code: CodeCache::new() })
+    }
+
+    /// Worker threads this engine has.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Hashes a block's header and recovers its senders, on all threads.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBlock::Signature`](crate::InvalidBlock::Signature) for the
+    /// first transaction without a sender.
+    pub fn recover(&self, block: Block) -> Result<RecoveredBlock, BlockError> {
+        self.pool.install(|| senders::recover(block))
+    }
+
+    /// Executes `block` on the state `base`, which must be the state after its
+    /// parent.
+    ///
+    /// The result is that of [`execute_sequential`](Self::execute_sequential),
+    /// whichever path was taken; the header's promises are not checked here
+    /// (see [`consensus`](crate::consensus)).
+    ///
+    /// # Errors
+    ///
+    /// [`BlockError::Invalid`] if the protocol forbids a transaction or a
+    /// system call fails; [`BlockError::Internal`] if the base state fails or
+    /// something panics. The engine stays usable.
+    pub fn execute<S: Snapshot>(
+        &self,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &S,
+    ) -> Result<Executed, BlockError> {
+        if self.pays_in_parallel(block) {
+            self.guarded(block, || self.run_parallel(spec, block, base))
+        } else {
+            self.execute_sequential(spec, block, base)
+        }
+    }
+
+    /// Executes `block` with stock sequential revm: the oracle, and the better
+    /// deal for blocks with little to overlap.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub fn execute_sequential<S: Snapshot>(
+        &self,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &S,
+    ) -> Result<Executed, BlockError> {
+        self.guarded(block, || self.run_sequential(spec, block, base))
+    }
+
+    fn pays_in_parallel(&self, block: &RecoveredBlock) -> bool {
+        match self.config.mode {
+            Mode::Parallel => true,
+            Mode::Sequential => false,
+            Mode::Adaptive => {
+                self.workers() > 1
+                    && block.senders.len() >= MIN_PARALLEL_TRANSACTIONS
+                    && block.header().gas_used >= MIN_PARALLEL_GAS
+            }
+        }
+    }
+
+    fn run_sequential<S: Snapshot>(
+        &self,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &S,
+    ) -> Result<Executed, BlockError> {
+        let prepared = self.pool.install(|| prepare(block));
+        let access_list = self.config.access_list;
+        let stock = Stock { spec, block, prepared: &prepared, access_list };
+        let reader = base.reader().map_err(|source| BlockError::Internal {
+            number: block.header().number,
+            reason: InternalError::BaseState { transaction: None, source },
+        })?;
+        let started = Instant::now();
+        let output = stock.run(BaseReader::new(reader, &self.code))?;
+        let transactions = prepared.len();
+        let stats = ExecutionStats {
+            transactions,
+            executions: transactions,
+            elapsed: started.elapsed(),
+            ..ExecutionStats::default()
+        };
+        Ok(Executed { output, stats })
+    }
+
+    fn run_parallel<S: Snapshot>(
+        &self,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &S,
+    ) -> Result<Executed, BlockError> {
+        let prepared = self.pool.install(|| prepare(block));
+        let access_list = self.config.access_list;
+        let started = Instant::now();
+        let parallel = Parallel {
+            stock: Stock { spec, block, prepared: &prepared, access_list },
+            base,
+            code: &self.code,
+            limits: self.config.limits,
+            env: spec.evm_env(block.header()),
+        };
+        let (output, mut stats) = parallel.run(&self.pool)?;
+        stats.elapsed = started.elapsed();
+        Ok(Executed { output, stats })
+    }
+
+    /// Turns a panic outside of the workers into an error.
+    fn guarded(
+        &self,
+        block: &RecoveredBlock,
+        run: impl FnOnce() -> Result<Executed, BlockError>,
+    ) -> Result<Executed, BlockError> {
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+            Err(BlockError::Internal {
+                number: block.header().number,
+                reason: InternalError::Panic { message: panic_message(&*payload) },
+            })
+        })
+    }
+}

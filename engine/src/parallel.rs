@@ -1,0 +1,113 @@
+//! The parallel path: workers around one scheduler.
+
+use crate::{
+    base::{BaseReader, SharedBase},
+    error::{BlockError, InternalError},
+    output::{BlockOutput, ExecutionStats},
+    prepared::same_sender_predecessors,
+    speculative::Speculator,
+    stock::Stock,
+    worker::{Shared, Worker},
+};
+use alloy_evm::EvmEnv;
+use blockloom_scheduler::{Limits, Scheduler};
+use blockloom_state::{CodeCache, MultiVersionMemory, Snapshot};
+use parking_lot::Mutex;
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// One block to run in parallel.
+pub(crate) struct Parallel<'a, S> {
+    pub(crate) stock: Stock<'a>,
+    pub(crate) base: &'a S,
+    pub(crate) code: &'a CodeCache,
+    pub(crate) limits: Limits,
+    pub(crate) env: EvmEnv,
+}
+
+impl<'a, S: Snapshot> Parallel<'a, S> {
+    /// Runs the block on all threads of `pool`.
+    pub(crate) fn run(
+        &self,
+        pool: &rayon::ThreadPool,
+    ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
+        let Stock { block, prepared, .. } = self.stock;
+        let memory = MultiVersionMemory::new(prepared.len());
+        let predecessors = same_sender_predecessors(&block.senders);
+        let scheduler = Scheduler::new(prepared.len(), self.limits, predecessors);
+        let base = SharedBase { memory: &memory, reader: self.reader()? };
+        let mut committed = self.stock.open(base)?;
+        for (address, account, slots) in committed.state().touched() {
+            memory.preset_account(address, account.cloned());
+            for (slot, value) in slots {
+                memory.preset_slot(address, slot, value);
+            }
+        }
+        let shared = Shared {
+            block,
+            prepared,
+            scheduler: &scheduler,
+            memory: &memory,
+            outcomes: (0..prepared.len()).map(|_| Mutex::new(None)).collect(),
+            committed: Mutex::new(committed),
+            error: Mutex::new(None),
+            speculates: pool.current_num_threads() > 1,
+        };
+        let mut stats = ExecutionStats {
+            transactions: prepared.len(),
+            workers: pool.current_num_threads(),
+            ..ExecutionStats::default()
+        };
+        for worker in pool.broadcast(|_| self.work(&shared)) {
+            stats.add(&worker);
+        }
+        let Shared { committed, error, .. } = shared;
+        if let Some(error) = error.into_inner() {
+            return Err(error);
+        }
+        let output = self.stock.close(committed.into_inner())?;
+        Ok((output, stats))
+    }
+
+    /// One worker, from its reader to the end of the block. A panic ends the
+    /// block for all of them and becomes an error.
+    fn work<'m>(&'m self, shared: &Shared<'m, S::Reader<'m>>) -> ExecutionStats {
+        let worker = || {
+            let reader = self.reader()?;
+            let speculator = Speculator::new(shared.memory, reader, &self.env);
+            Ok(Worker::new(shared, speculator).work())
+        };
+        match catch_unwind(AssertUnwindSafe(worker)) {
+            Ok(Ok(stats)) => return stats,
+            Ok(Err(error)) => shared.fail(error),
+            Err(payload) => {
+                let message = panic_message(&*payload);
+                let number = self.stock.block.header().number;
+                let reason = InternalError::Panic { message };
+                shared.fail(BlockError::Internal { number, reason });
+            }
+        }
+        ExecutionStats::default()
+    }
+
+    fn reader<'m>(&'m self) -> Result<BaseReader<'m, S::Reader<'m>>, BlockError> {
+        match self.base.reader() {
+            Ok(reader) => Ok(BaseReader::new(reader, self.code)),
+            Err(source) => Err(BlockError::Internal {
+                number: self.stock.block.header().number,
+                reason: InternalError::BaseState { transaction: None, source },
+            }),
+        }
+    }
+}
+
+/// A panic's message, if it has one.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

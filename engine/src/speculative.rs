@@ -1,0 +1,228 @@
+//! revm, set up for speculation: the beneficiary's reward left out, balance
+//! observations noted.
+
+use crate::{
+    base::BaseReader,
+    prepared::Prepared,
+    view::{Stop, View},
+};
+use alloy_evm::EvmEnv;
+use alloy_primitives::{Address, U256};
+use blockloom_scheduler::TxIdx;
+use blockloom_state::{MultiVersionMemory, Observed};
+use revm::{
+    Context, DatabaseRef, MainBuilder, MainContext,
+    bytecode::opcode,
+    context::{BlockEnv, CfgEnv, Journal, TxEnv},
+    context_interface::{
+        Block, Cfg, ContextSetters, ContextTr, JournalTr, Transaction,
+        result::{EVMError, HaltReason, ResultAndState},
+    },
+    handler::{FrameResult, Handler, MainnetEvm, post_execution},
+    interpreter::{
+        Instruction, InstructionContext, InstructionExecResult, Interpreter,
+        instructions::{contract, host},
+        interpreter::EthInterpreter,
+        interpreter_types::InputsTr,
+    },
+    primitives::hardfork::SpecId,
+};
+use std::{cell::Cell, marker::PhantomData};
+
+type SpeculativeContext<'a, R> =
+    Context<BlockEnv, TxEnv, CfgEnv, View<'a, R>, Journal<View<'a, R>>, ()>;
+type SpeculativeEvm<'a, R> = MainnetEvm<SpeculativeContext<'a, R>>;
+
+/// What a speculative run gave.
+pub(crate) enum Run {
+    /// A result that stands if its reads do.
+    Done {
+        /// Result and state as revm gives them, but for the reward.
+        result: Box<ResultAndState<HaltReason>>,
+        /// What the beneficiary is due; `None` if it is paid already, or fees
+        /// are not charged.
+        reward: Option<U256>,
+    },
+    /// An estimate of this transaction was in the way.
+    Blocked(TxIdx),
+    /// An error: a rumour until the frontier runs the transaction itself.
+    Failed,
+}
+
+/// One worker's EVM, kept for a whole block.
+pub(crate) struct Speculator<'a, R: DatabaseRef> {
+    evm: SpeculativeEvm<'a, R>,
+    spec: SpecId,
+}
+
+impl<'a, R: DatabaseRef> Speculator<'a, R> {
+    pub(crate) fn new(
+        memory: &'a MultiVersionMemory,
+        base: BaseReader<'a, R>,
+        env: &EvmEnv,
+    ) -> Self {
+        let view = View::new(memory, base, env.block_env.beneficiary);
+        let mut evm = Context::mainnet()
+            .with_block(env.block_env.clone())
+            .with_cfg(env.cfg_env.clone())
+            .with_db(view)
+            .build_mainnet();
+        watch_balances(&mut evm);
+        Self { evm, spec: env.cfg_env.spec }
+    }
+
+    pub(crate) const fn view(&mut self) -> &mut View<'a, R> {
+        &mut self.evm.ctx.journaled_state.database
+    }
+
+    /// Runs a transaction once. The view's trace then tells what it read, and
+    /// which of it mattered.
+    pub(crate) fn run(&mut self, tx: TxIdx, prepared: &Prepared) -> Run {
+        self.view().begin(tx);
+        self.evm.ctx.set_tx(prepared.env.clone());
+        let mut handler = DeferReward::default();
+        let outcome = handler.run(&mut self.evm);
+        let state = self.evm.ctx.journal_mut().finalize();
+        match outcome {
+            Ok(result) => {
+                self.settle_observations(prepared);
+                let result = Box::new(ResultAndState::new(result, state));
+                Run::Done { result, reward: handler.reward.get() }
+            }
+            Err(EVMError::Database(Stop::Blocked(writer))) => Run::Blocked(writer),
+            Err(_) => Run::Failed,
+        }
+    }
+
+    /// Writes down for each account read what of it mattered.
+    ///
+    /// A balance matters if an instruction looked at it or could spend it, and
+    /// to the sender; a nonce only to the sender. Where contracts are created
+    /// or accounts delegated, nonces of others matter as well, and in Amsterdam
+    /// gas depends on more (EIP-8037): there, everything counts.
+    fn settle_observations(&mut self, prepared: &Prepared) {
+        let env = &prepared.env;
+        let everything = self.spec.is_enabled_in(SpecId::AMSTERDAM)
+            || env.kind.is_create()
+            || !env.authorization_list.is_empty();
+        let trace = &mut self.view().trace;
+        if everything || trace.creates {
+            return;
+        }
+        let balances = std::mem::take(&mut trace.balances);
+        for read in trace.accounts_mut() {
+            let is_caller = read.address == env.caller;
+            read.observed = Observed {
+                balance: is_caller || balances.contains(&read.address),
+                nonce: is_caller,
+            };
+        }
+        trace.balances = balances;
+    }
+}
+
+/// revm's handler, except that the beneficiary's reward is computed and not
+/// paid: paying would make every transaction depend on the one before.
+///
+/// In Amsterdam, where paying an account that destroyed itself in the same
+/// transaction shows in logs, a beneficiary that is in the journal already is
+/// paid by revm.
+struct DeferReward<'a, R> {
+    reward: Cell<Option<U256>>,
+    evm: PhantomData<fn(View<'a, R>)>,
+}
+
+impl<R> Default for DeferReward<'_, R> {
+    fn default() -> Self {
+        Self { reward: Cell::new(None), evm: PhantomData }
+    }
+}
+
+impl<'a, R: DatabaseRef> Handler for DeferReward<'a, R> {
+    type Evm = SpeculativeEvm<'a, R>;
+    type Error = EVMError<Stop>;
+    type HaltReason = HaltReason;
+
+    fn reward_beneficiary(
+        &self,
+        evm: &mut Self::Evm,
+        frame: &mut FrameResult,
+    ) -> Result<(), Self::Error> {
+        let ctx = &mut evm.ctx;
+        if ctx.cfg.is_fee_charge_disabled() {
+            return Ok(());
+        }
+        let spec = ctx.cfg.spec;
+        let beneficiary = ctx.block.beneficiary();
+        if spec.is_enabled_in(SpecId::AMSTERDAM)
+            && ctx.journaled_state.state.contains_key(&beneficiary)
+        {
+            return post_execution::reward_beneficiary(ctx, frame.gas())
+                .map_err(EVMError::Database);
+        }
+        // The sum that revm's own step pays: the priority fee from London on,
+        // the whole price before.
+        let base_fee = u128::from(ctx.block.basefee());
+        let price = ctx.tx.effective_gas_price(base_fee);
+        let tip =
+            if spec.is_enabled_in(SpecId::LONDON) { price.saturating_sub(base_fee) } else { price };
+        let gas = frame.gas();
+        let used = gas.used().saturating_sub(gas.reservoir());
+        self.reward.set(Some(U256::from(tip.wrapping_mul(u128::from(used)))));
+        Ok(())
+    }
+}
+
+type Frame<'c, 'a, R> = InstructionContext<'c, SpeculativeContext<'a, R>, EthInterpreter>;
+
+/// Puts a note-taker before each instruction that looks at a balance, spends
+/// one, or creates a contract. The instruction itself is revm's.
+fn watch_balances<R: DatabaseRef>(evm: &mut SpeculativeEvm<'_, R>) {
+    let table = evm.instruction.instruction_table_mut();
+    let mut put = |opcode: u8, instruction| table[opcode as usize] = instruction;
+    put(opcode::BALANCE, Instruction::new(balance));
+    put(opcode::SELFBALANCE, Instruction::new(self_balance));
+    put(opcode::CALL, Instruction::new(call::<{ opcode::CALL }, R>));
+    put(opcode::CALLCODE, Instruction::new(call::<{ opcode::CALLCODE }, R>));
+    put(opcode::CREATE, Instruction::new(create::<false, R>));
+    put(opcode::CREATE2, Instruction::new(create::<true, R>));
+    put(opcode::SELFDESTRUCT, Instruction::new(self_destruct));
+}
+
+fn balance<R: DatabaseRef>(ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+    if let Some(operand) = ctx.interpreter.stack.data().last() {
+        let address = Address::from_word((*operand).into());
+        ctx.host.journaled_state.database.observe_balance(address);
+    }
+    host::balance(ctx)
+}
+
+fn observe_own<R: DatabaseRef>(ctx: &mut Frame<'_, '_, R>) {
+    let own = ctx.interpreter.input.target_address();
+    ctx.host.journaled_state.database.observe_balance(own);
+}
+
+fn self_balance<R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+    observe_own(&mut ctx);
+    host::selfbalance(ctx)
+}
+
+fn self_destruct<R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+    observe_own(&mut ctx);
+    host::selfdestruct(ctx)
+}
+
+/// CALL and CALLCODE take gas, target and value from the top of the stack.
+fn call<const KIND: u8, R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+    let interpreter: &Interpreter<EthInterpreter> = ctx.interpreter;
+    let value = interpreter.stack.data().iter().rev().nth(2);
+    if value.is_some_and(|value| !value.is_zero()) {
+        observe_own(&mut ctx);
+    }
+    contract::call::<KIND, _, _>(ctx)
+}
+
+fn create<const IS_CREATE2: bool, R: DatabaseRef>(ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+    ctx.host.journaled_state.database.trace.creates = true;
+    contract::create::<IS_CREATE2, _, _>(ctx)
+}

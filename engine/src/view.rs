@@ -1,0 +1,206 @@
+//! The state as one speculative execution sees it.
+
+use crate::base::BaseReader;
+use alloy_primitives::{
+    Address, B256, U256,
+    map::{AddressMap, HashMap},
+};
+use blockloom_scheduler::TxIdx;
+use blockloom_state::{
+    AccountBasics, AccountIdx, AccountRead, BaseStateError, MultiVersionMemory, Observed,
+    ReadError, ReadSet, SlotIdx,
+};
+use revm::{
+    Database, DatabaseRef,
+    context_interface::DBErrorMarker,
+    state::{AccountId, AccountInfo, Bytecode},
+};
+use std::fmt;
+
+/// Why an execution was given up half-way. Control flow between a view and
+/// its worker; callers never see it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error("met an estimate of transaction {0}")]
+    Blocked(TxIdx),
+    #[error(transparent)]
+    Base(#[from] BaseStateError),
+}
+
+impl DBErrorMarker for Stop {}
+
+impl From<ReadError<BaseStateError>> for Stop {
+    fn from(error: ReadError<BaseStateError>) -> Self {
+        match error {
+            ReadError::Blocked(writer) => Self::Blocked(writer),
+            ReadError::Base(error) => Self::Base(error),
+        }
+    }
+}
+
+/// Dense indices of the locations a worker has met in a block, so that it
+/// hashes into the shared index once per location and block.
+#[derive(Debug)]
+pub(crate) struct Interner<'a> {
+    memory: &'a MultiVersionMemory,
+    accounts: AddressMap<AccountIdx>,
+    slots: HashMap<(AccountIdx, U256), SlotIdx>,
+}
+
+impl<'a> Interner<'a> {
+    pub(crate) fn new(memory: &'a MultiVersionMemory) -> Self {
+        Self { memory, accounts: AddressMap::default(), slots: HashMap::default() }
+    }
+
+    pub(crate) fn account(&mut self, address: Address) -> AccountIdx {
+        *self.accounts.entry(address).or_insert_with(|| self.memory.account(address))
+    }
+
+    pub(crate) fn slot(&mut self, account: AccountIdx, slot: U256) -> SlotIdx {
+        *self.slots.entry((account, slot)).or_insert_with(|| self.memory.slot(account, slot))
+    }
+}
+
+/// What an execution did that its read set must know about.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    /// Every read but the beneficiary's account.
+    pub(crate) reads: ReadSet,
+    /// The read of the beneficiary's account, which lower transactions pay
+    /// without saying so in the multi-version memory: only the frontier can
+    /// check it.
+    pub(crate) beneficiary: Option<AccountRead>,
+    /// Accounts whose balance an instruction looked at or spent from.
+    pub(crate) balances: Vec<Address>,
+    /// A contract was created, or its creation tried: nonces were looked at.
+    pub(crate) creates: bool,
+}
+
+impl Trace {
+    fn clear(&mut self) {
+        self.reads.clear();
+        self.beneficiary = None;
+        self.balances.clear();
+        self.creates = false;
+    }
+
+    /// Reads of accounts, the beneficiary's included.
+    pub(crate) fn accounts_mut(&mut self) -> impl Iterator<Item = &mut AccountRead> {
+        self.reads.accounts.iter_mut().chain(&mut self.beneficiary)
+    }
+
+    /// Reads of accounts, the beneficiary's included.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &AccountRead> {
+        self.reads.accounts.iter().chain(&self.beneficiary)
+    }
+}
+
+/// A revm database for one worker: answers from the multi-version memory over
+/// the base state, and remembers every answer.
+///
+/// revm's journal asks for each location once per transaction and repeats that
+/// answer itself. Should it ever ask twice and get two answers, both are in the
+/// read set and cannot both be valid at the frontier.
+pub(crate) struct View<'a, R> {
+    pub(crate) memory: &'a MultiVersionMemory,
+    pub(crate) interner: Interner<'a>,
+    pub(crate) trace: Trace,
+    base: BaseReader<'a, R>,
+    beneficiary: Address,
+    reader: TxIdx,
+}
+
+impl<R> fmt::Debug for View<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("reader", &self.reader).finish_non_exhaustive()
+    }
+}
+
+impl<'a, R> View<'a, R> {
+    pub(crate) fn new(
+        memory: &'a MultiVersionMemory,
+        base: BaseReader<'a, R>,
+        beneficiary: Address,
+    ) -> Self {
+        Self {
+            memory,
+            interner: Interner::new(memory),
+            trace: Trace::default(),
+            base,
+            beneficiary,
+            reader: TxIdx::default(),
+        }
+    }
+
+    /// Starts anew, as transaction `reader`.
+    pub(crate) fn begin(&mut self, reader: TxIdx) {
+        self.reader = reader;
+        self.trace.clear();
+    }
+
+    /// An instruction looked at this balance, or may spend from it.
+    pub(crate) fn observe_balance(&mut self, address: Address) {
+        if self.trace.balances.last() != Some(&address) {
+            self.trace.balances.push(address);
+        }
+    }
+}
+
+impl<R: DatabaseRef> View<'_, R> {
+    fn read_slot(&mut self, account: AccountIdx, key: U256) -> Result<U256, Stop> {
+        let slot = self.interner.slot(account, key);
+        let load = |address, key| self.base.storage_ref(address, key);
+        let value = self.memory.read_slot(slot, self.reader, load)?;
+        self.trace.reads.slots.push((slot, value));
+        Ok(value)
+    }
+}
+
+impl<R: DatabaseRef> Database for View<'_, R> {
+    type Error = Stop;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {
+        let account = self.interner.account(address);
+        let load = |address| self.base.basic_ref(address);
+        let mut info = self.memory.read_account(account, self.reader, load)?;
+        let read = AccountRead {
+            account,
+            address,
+            seen: info.as_ref().map(AccountBasics::from),
+            observed: Observed::ALL,
+        };
+        if address == self.beneficiary {
+            self.trace.beneficiary = Some(read);
+        } else {
+            self.trace.reads.accounts.push(read);
+        }
+        if let Some(info) = &mut info {
+            info.account_id = AccountId::new(account.position());
+        }
+        Ok(info)
+    }
+
+    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Stop> {
+        // Code is named by its hash: a constant, not a read.
+        Ok(self.base.code_by_hash_ref(code_hash)?)
+    }
+
+    fn storage(&mut self, address: Address, key: U256) -> Result<U256, Stop> {
+        let account = self.interner.account(address);
+        self.read_slot(account, key)
+    }
+
+    fn storage_by_account_id(
+        &mut self,
+        _address: Address,
+        account: AccountId,
+        key: U256,
+    ) -> Result<U256, Stop> {
+        self.read_slot(AccountIdx::new(account.get()), key)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, Stop> {
+        // Fixed for the whole block: a constant, not a read.
+        Ok(self.base.block_hash_ref(number)?)
+    }
+}

@@ -1,0 +1,335 @@
+//! One worker of the parallel path.
+
+use crate::{
+    base::SharedBase,
+    block::RecoveredBlock,
+    committed::{Committed, FrontierEvm},
+    error::{BlockError, InternalError, InvalidBlock, from_evm},
+    idle::Idle,
+    output::ExecutionStats,
+    prepared::Prepared,
+    speculative::{Run, Speculator},
+    view::Trace,
+    writes,
+};
+use alloy_primitives::{Address, B256, U256};
+use blockloom_scheduler::{Blocked, Frontier, Scheduler, Step, Task, TxIdx, Version};
+use blockloom_state::{
+    AccountBasics, Agreement, BaseStateError, Drift, MultiVersionMemory, WriteSet,
+};
+use parking_lot::Mutex;
+use revm::{
+    Database, DatabaseRef,
+    context_interface::result::{HaltReason, ResultAndState},
+    state::EvmState,
+};
+
+/// What one speculative execution leaves for the frontier.
+pub(crate) struct Outcome {
+    version: Version,
+    trace: Trace,
+    /// `None` if it failed: then only the frontier can tell what is true.
+    result: Option<Box<ResultAndState<HaltReason>>>,
+    reward: Option<U256>,
+}
+
+/// What the workers of one block share.
+pub(crate) struct Shared<'a, R: DatabaseRef> {
+    pub(crate) block: &'a RecoveredBlock,
+    pub(crate) prepared: &'a [Prepared],
+    pub(crate) scheduler: &'a Scheduler,
+    pub(crate) memory: &'a MultiVersionMemory,
+    /// One per transaction. Locked by whoever runs, validates or commits it.
+    pub(crate) outcomes: Vec<Mutex<Option<Outcome>>>,
+    /// Belongs to the holder of the frontier, so it is never waited for.
+    pub(crate) committed: Mutex<Committed<SharedBase<'a, R>>>,
+    /// The first error; it ends the block.
+    pub(crate) error: Mutex<Option<BlockError>>,
+    /// Whether anybody but the frontier reads the multi-version memory.
+    pub(crate) speculates: bool,
+}
+
+impl<R: DatabaseRef> Shared<'_, R> {
+    fn beneficiary(&self) -> Address {
+        self.block.header().beneficiary
+    }
+
+    fn hash(&self, position: usize) -> B256 {
+        *self.block.block.body.transactions[position].tx_hash()
+    }
+
+    /// Ends the block with `error`, unless another one was first.
+    pub(crate) fn fail(&self, error: BlockError) {
+        self.error.lock().get_or_insert(error);
+        self.scheduler.cancel();
+    }
+}
+
+/// One thread's share of a block.
+pub(crate) struct Worker<'s, 'a, R: DatabaseRef> {
+    shared: &'s Shared<'a, R>,
+    speculator: Speculator<'a, R>,
+    /// Built when this worker first runs something at the frontier.
+    frontier_evm: Option<FrontierEvm<SharedBase<'a, R>>>,
+    writes: WriteSet,
+    overtaken: Vec<TxIdx>,
+    drifts: Vec<Drift>,
+    stats: ExecutionStats,
+}
+
+impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
+    pub(crate) fn new(shared: &'s Shared<'a, R>, speculator: Speculator<'a, R>) -> Self {
+        Self {
+            shared,
+            speculator,
+            frontier_evm: None,
+            writes: WriteSet::default(),
+            overtaken: Vec::new(),
+            drifts: Vec::new(),
+            stats: ExecutionStats::default(),
+        }
+    }
+
+    /// Works until the block is at its end. Ends because the scheduler's
+    /// essay proves that workers that keep asking reach `Done`.
+    pub(crate) fn work(mut self) -> ExecutionStats {
+        let mut idle = Idle::default();
+        loop {
+            match self.shared.scheduler.next_task() {
+                Task::Done => return self.stats,
+                Task::Idle => {
+                    idle.wait();
+                    continue;
+                }
+                Task::Execute(version) => self.execute(version),
+                Task::Validate(version) => self.validate(version),
+                Task::Frontier(mut frontier) => self.advance(&mut frontier),
+            }
+            idle.reset();
+        }
+    }
+
+    /// Runs `version` speculatively, again at once while the writers it waits
+    /// for have finished meanwhile. Ends because attempts are bounded.
+    fn execute(&mut self, mut version: Version) {
+        let scheduler = self.shared.scheduler;
+        let prepared = &self.shared.prepared[version.tx.position()];
+        if prepared.env.caller == self.shared.beneficiary() {
+            // Its balance holds the rewards of all lower transactions.
+            scheduler.hold(version);
+            return;
+        }
+        loop {
+            self.stats.executions += 1;
+            match self.speculator.run(version.tx, prepared) {
+                Run::Done { result, reward } => {
+                    self.record(version, Some(result), reward);
+                    return;
+                }
+                Run::Failed => {
+                    self.record(version, None, None);
+                    return;
+                }
+                Run::Blocked(writer) => {
+                    self.stats.blocked += 1;
+                    match scheduler.block(version, writer) {
+                        Blocked::Parked => return,
+                        Blocked::Retry(next) => version = next,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Publishes what `version` wrote and leaves its outcome to the frontier.
+    fn record(
+        &mut self,
+        version: Version,
+        result: Option<Box<ResultAndState<HaltReason>>>,
+        reward: Option<U256>,
+    ) {
+        let view = self.speculator.view();
+        let trace = std::mem::take(&mut view.trace);
+        let guess = trace.beneficiary.as_ref().is_some_and(|read| read.observed.balance);
+        self.writes.clear();
+        if let Some(result) = &result {
+            writes::of_speculation(&result.state, &trace, &mut view.interner, &mut self.writes);
+        }
+        self.publish(version.tx);
+        if guess {
+            // It looked at the beneficiary's balance, which nobody can know
+            // before the frontier. What it wrote stays as a good guess.
+            self.shared.scheduler.hold(version);
+            return;
+        }
+        let outcome = Outcome { version, trace, result, reward };
+        *self.shared.outcomes[version.tx.position()].lock() = Some(outcome);
+        if self.shared.scheduler.finish(version) {
+            self.validate(version);
+        }
+    }
+
+    fn publish(&mut self, writer: TxIdx) {
+        self.overtaken.clear();
+        self.shared.memory.publish(writer, &mut self.writes, &mut self.overtaken);
+        for reader in &self.overtaken {
+            self.shared.scheduler.suspect(*reader);
+        }
+    }
+
+    /// Checks the reads of `version` ahead of the frontier, and aborts it if
+    /// one is stale.
+    fn validate(&mut self, version: Version) {
+        self.stats.validations += 1;
+        let scheduler = self.shared.scheduler;
+        let outcome = self.shared.outcomes[version.tx.position()].lock();
+        let holds = match outcome.as_ref() {
+            Some(outcome) if outcome.version == version => {
+                self.drifts.clear();
+                outcome.trace.reads.holds(self.shared.memory, version.tx, &mut self.drifts)
+            }
+            // It was committed or aborted meanwhile.
+            _ => true,
+        };
+        drop(outcome);
+        if !holds && scheduler.abort(version) {
+            self.stats.aborts += 1;
+            self.shared.memory.mark_estimates(version.tx);
+            scheduler.reopen(version);
+        }
+    }
+
+    /// Commits as many transactions as are ready, in block order.
+    fn advance(&mut self, frontier: &mut Frontier<'_>) {
+        let shared = self.shared;
+        let mut committed = shared.committed.lock();
+        loop {
+            let step = match frontier.step() {
+                Step::Validate(version) => self.judge(version, frontier, &mut committed),
+                Step::Execute(version) => self.run_here(version, frontier, &mut committed),
+                Step::Busy | Step::Done => return,
+            };
+            if let Err(error) = step {
+                shared.fail(error);
+                return;
+            }
+        }
+    }
+
+    /// Commits the speculative result of `version`, or runs it anew.
+    fn judge(
+        &mut self,
+        version: Version,
+        frontier: &mut Frontier<'_>,
+        committed: &mut Committed<SharedBase<'a, R>>,
+    ) -> Result<(), BlockError> {
+        if self.commit_speculation(version, committed)? {
+            frontier.commit(version, true);
+            return Ok(());
+        }
+        self.stats.aborts += 1;
+        let version = frontier.reject(version);
+        self.run_here(version, frontier, committed)
+    }
+
+    /// Runs `version` on committed state and commits it.
+    fn run_here(
+        &mut self,
+        version: Version,
+        frontier: &mut Frontier<'_>,
+        committed: &mut Committed<SharedBase<'a, R>>,
+    ) -> Result<(), BlockError> {
+        self.stats.executions += 1;
+        self.stats.at_frontier += 1;
+        let position = version.tx.position();
+        let prepared = &self.shared.prepared[position];
+        if let Some(available) = committed.missing_gas(prepared.env.gas_limit) {
+            return Err(self.block_gas_exhausted(position, available));
+        }
+        let evm =
+            self.frontier_evm.get_or_insert_with(|| FrontierEvm::new(committed.env().clone()));
+        let result = evm.run(committed, prepared).map_err(|error| {
+            let number = self.shared.block.header().number;
+            from_evm(number, position, self.shared.hash(position), error)
+        })?;
+        if self.shared.speculates {
+            let interner = &mut self.speculator.view().interner;
+            writes::of_committed(&result.state, interner, &mut self.writes);
+            self.publish(version.tx);
+        }
+        committed.commit(position, prepared, result);
+        frontier.commit(version, false);
+        Ok(())
+    }
+
+    /// Commits the outcome of `version` if it is what revm would give now;
+    /// `false` if that is not certain, and nothing is changed then.
+    fn commit_speculation(
+        &mut self,
+        version: Version,
+        committed: &mut Committed<SharedBase<'a, R>>,
+    ) -> Result<bool, BlockError> {
+        let position = version.tx.position();
+        let prepared = &self.shared.prepared[position];
+        let outcome = self.shared.outcomes[position].lock().take();
+        let Some(Outcome { version: recorded, trace, result: Some(mut result), reward }) = outcome
+        else {
+            return Ok(false);
+        };
+        debug_assert_eq!(recorded, version, "the frontier owns the newest incarnation");
+        if committed.missing_gas(prepared.env.gas_limit).is_some() {
+            return Ok(false);
+        }
+        let valid = self
+            .is_valid(&trace, version.tx, reward, &mut result.state, committed)
+            .map_err(|source| BlockError::Internal {
+                number: self.shared.block.header().number,
+                reason: InternalError::BaseState { transaction: Some(position), source },
+            })?;
+        if valid {
+            committed.commit(position, prepared, *result);
+        }
+        Ok(valid)
+    }
+
+    /// Checks every read and completes `state` with what speculation left out.
+    fn is_valid(
+        &mut self,
+        trace: &Trace,
+        tx: TxIdx,
+        reward: Option<U256>,
+        state: &mut EvmState,
+        committed: &mut Committed<SharedBase<'a, R>>,
+    ) -> Result<bool, BaseStateError> {
+        self.drifts.clear();
+        if !trace.reads.holds(self.shared.memory, tx, &mut self.drifts) {
+            return Ok(false);
+        }
+        if let Some(read) = &trace.beneficiary {
+            let now = committed.state().basic(read.address)?.as_ref().map(AccountBasics::from);
+            match (read.compare(now.as_ref()), now) {
+                (Agreement::Same, _) => {}
+                (Agreement::Drifted, Some(now)) => {
+                    self.drifts.push(Drift { address: read.address, now });
+                }
+                _ => return Ok(false),
+            }
+        }
+        if !writes::apply_drifts(state, &self.drifts) {
+            return Ok(false);
+        }
+        reward.map_or(Ok(true), |reward| committed.pay(self.shared.beneficiary(), reward, state))
+    }
+
+    fn block_gas_exhausted(&self, position: usize, available: u64) -> BlockError {
+        BlockError::Invalid {
+            number: self.shared.block.header().number,
+            reason: InvalidBlock::BlockGasExhausted {
+                index: position,
+                hash: self.shared.hash(position),
+                gas_limit: self.shared.prepared[position].env.gas_limit,
+                available,
+            },
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! From revm's result of one transaction to what the multi-version memory
+//! keeps of it.
+
+use crate::view::{Interner, Trace};
+use alloy_primitives::Address;
+use blockloom_state::{AccountBasics, AccountRead, AccountWrite, Observed, WriteSet};
+use revm::state::{Account, AccountInfo, EvmState};
+
+/// Collects what a speculative execution wrote, from its result and its trace.
+///
+/// Accounts that were only called, or credited with nobody looking at the
+/// balance, leave no entry or a credit, so that they order nobody.
+pub(crate) fn of_speculation(
+    state: &EvmState,
+    trace: &Trace,
+    interner: &mut Interner<'_>,
+    writes: &mut WriteSet,
+) {
+    writes.clear();
+    for read in trace.accounts() {
+        if let Some(account) = state.get(&read.address) {
+            push(account, read, interner, writes);
+        }
+    }
+}
+
+/// Collects what an execution on committed state wrote, from its result alone.
+pub(crate) fn of_committed(state: &EvmState, interner: &mut Interner<'_>, writes: &mut WriteSet) {
+    writes.clear();
+    for (address, account) in state {
+        let existed = !account.is_loaded_as_not_existing();
+        let read = AccountRead {
+            account: interner.account(*address),
+            address: *address,
+            seen: existed.then(|| AccountBasics::from(&account.original_info())),
+            observed: Observed::ALL,
+        };
+        push(account, &read, interner, writes);
+    }
+}
+
+fn push(account: &Account, read: &AccountRead, interner: &mut Interner<'_>, writes: &mut WriteSet) {
+    if !account.is_touched() {
+        return;
+    }
+    if let Some(write) = account_write(account, read) {
+        writes.accounts.push((read.account, write));
+    }
+    // Slots of an account that is gone are gone with it.
+    if account.is_selfdestructed() {
+        return;
+    }
+    for (key, slot) in &account.storage {
+        if slot.is_changed() {
+            writes.slots.push((interner.slot(read.account, *key), slot.present_value));
+        }
+    }
+}
+
+/// What a transaction did to the basics of a touched account; `None` if
+/// nothing. The cases are those of revm's own state, in its order.
+fn account_write(account: &Account, read: &AccountRead) -> Option<AccountWrite> {
+    if account.is_selfdestructed() {
+        return Some(AccountWrite::Set { info: None, wiped: true });
+    }
+    if account.is_created() {
+        return Some(AccountWrite::Set { info: Some(kept(&account.info)), wiped: true });
+    }
+    if account.is_empty() {
+        // Touching an empty account removes it (EIP-161); where there was
+        // none, nothing happens.
+        return read.seen.is_some().then_some(AccountWrite::Set { info: None, wiped: true });
+    }
+    let now = AccountBasics::from(&account.info);
+    if read.seen == Some(now) {
+        return None;
+    }
+    let unspent = |seen: &AccountBasics| {
+        seen.nonce == now.nonce && seen.code_hash == now.code_hash && seen.balance <= now.balance
+    };
+    match &read.seen {
+        Some(seen) if !read.observed.balance && unspent(seen) => {
+            Some(AccountWrite::Credit(now.balance - seen.balance))
+        }
+        _ => Some(AccountWrite::Set { info: Some(kept(&account.info)), wiped: false }),
+    }
+}
+
+/// The account as others should read it: its id is the reader's own affair.
+fn kept(info: &AccountInfo) -> AccountInfo {
+    AccountInfo { account_id: None, ..info.clone() }
+}
+
+/// Brings a valid speculation's accounts up to date with `drifts`: what lower
+/// transactions did meanwhile to balances and nonces it did not look at.
+///
+/// `false` if a balance would overflow, which only an execution can judge.
+pub(crate) fn apply_drifts(state: &mut EvmState, drifts: &[blockloom_state::Drift]) -> bool {
+    drifts.iter().all(|drift| apply_drift(state, drift.address, &drift.now))
+}
+
+fn apply_drift(state: &mut EvmState, address: Address, now: &AccountBasics) -> bool {
+    let Some(account) = state.get_mut(&address) else { return true };
+    let original = account.original_info_mut();
+    let seen = original.balance;
+    original.balance = now.balance;
+    original.nonce = now.nonce;
+    account.info.nonce = now.nonce;
+    if seen == now.balance {
+        return true;
+    }
+    // Only credits can have changed a balance that was not observed.
+    let balance =
+        account.info.balance.checked_sub(seen).and_then(|credit| now.balance.checked_add(credit));
+    account.info.balance = balance.unwrap_or(account.info.balance);
+    balance.is_some()
+}

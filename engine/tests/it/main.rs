@@ -1,0 +1,4 @@
+//! The engine against stock sequential revm.
+
+mod mainnet;
+mod support;
