@@ -1,6 +1,10 @@
+mod body;
 mod chains;
 mod data;
 mod exceptions;
 mod export;
+mod header;
 mod mainnet;
-mod rules;
+mod output;
+mod proof_of_work;
+mod samples;
