@@ -1,0 +1,125 @@
+//! The store: the state of a chain's newest block in RocksDB.
+//!
+//! Accounts and slots lie in flat tables under their hashed keys, so a read
+//! during execution is one lookup, and a scan meets the leaves of the tries in
+//! order. The state is always that of one block, the tip:
+//!
+//! 1. [`Store::create`] writes a genesis state, [`Store::open`] finds a store
+//!    again and checks that it is whole;
+//! 2. execution reads through [`DatabaseRef`];
+//! 3. [`Store::commit`] takes a block's changes, checks that the block follows
+//!    the tip and that its state root is right, and writes everything, the new
+//!    tip included, in one atomic batch.
+//!
+//! A crash at any moment leaves the state before a block or after it: RocksDB
+//! replays its log up to the last whole batch. A log that is damaged further
+//! back costs the blocks after the damage, never a part of one.
+
+mod batch;
+mod codec;
+mod error;
+mod keys;
+mod open;
+mod roots;
+mod tables;
+mod tuning;
+mod verify;
+
+pub use batch::{Committed, Durability, NewBlock};
+pub use error::StoreError;
+pub use open::Genesis;
+pub use verify::Verified;
+
+use crate::{memory, root};
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Sealed, U256};
+use parking_lot::RwLock;
+use revm::{DatabaseRef, bytecode::Bytecode, primitives::KECCAK_EMPTY, state::AccountInfo};
+use tables::Tables;
+
+/// The newest block of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Block number.
+    pub number: u64,
+    /// Block hash.
+    pub hash: B256,
+    /// State root: that of everything the store holds.
+    pub root: B256,
+}
+
+/// A chain's state on disk.
+///
+/// Shared by reference: any number of threads may read. Commits, root
+/// computations and verifications wait for each other. Reads that run beside a
+/// commit may see the state before or after it, so a caller that executes on
+/// the tip commits when its readers are done.
+#[derive(Debug)]
+pub struct Store {
+    tables: Tables,
+    chain_id: u64,
+    genesis_hash: B256,
+    durability: Durability,
+    /// Whoever needs the state to stand still takes this upgradably, which
+    /// keeps out others that do but lets [`Store::tip`] read.
+    tip: RwLock<Tip>,
+}
+
+impl Store {
+    /// Chain the blocks belong to.
+    pub fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// Hash of the block the store was created from.
+    pub fn genesis_hash(&self) -> B256 {
+        self.genesis_hash
+    }
+
+    /// The newest block.
+    pub fn tip(&self) -> Tip {
+        *self.tip.read()
+    }
+
+    /// Header of a block from genesis to tip, with its hash; `None` for any
+    /// other number.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or the header is damaged.
+    pub fn header(&self, number: u64) -> Result<Option<Sealed<Header>>, StoreError> {
+        let header = self.tables.header(number)?;
+        Ok(header.map(|(hash, header)| Sealed::new_unchecked(header, hash)))
+    }
+}
+
+impl DatabaseRef for Store {
+    type Error = StoreError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, Self::Error> {
+        let account = self.tables.account(&keys::account(&address))?;
+        Ok(account.map(|account| memory::account_info(&account.basics)))
+    }
+
+    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, Self::Error> {
+        if code_hash == KECCAK_EMPTY {
+            return Ok(Bytecode::default());
+        }
+        let code = self.tables.code(&code_hash)?;
+        code.map(memory::analyse).ok_or_else(|| StoreError::Missing {
+            family: keys::Family::Code.name(),
+            key: code_hash.into(),
+        })
+    }
+
+    fn storage_ref(&self, address: Address, index: U256) -> Result<U256, Self::Error> {
+        self.tables.slot(&keys::account(&address), &root::hashed_slot(index))
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, Self::Error> {
+        self.tables.block_hash(number)?.ok_or(StoreError::UnknownBlock(number))
+    }
+}
+
+#[cfg(test)]
+mod tests;

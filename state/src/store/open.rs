@@ -1,0 +1,231 @@
+//! Creating a store and finding one again.
+
+use super::{
+    Durability, Store, StoreError, Tip,
+    batch::{self, BlockBatch},
+    codec::StoredAccount,
+    keys::{self, Family, meta},
+    roots::{AccountUpdate, AccountUpdates},
+    tables::{self, Tables},
+    tuning,
+};
+use crate::{
+    MemoryAccount, MemoryState,
+    root::{StateRootBuilder, hashed_slot, trie_account},
+};
+use alloy_consensus::Header;
+use alloy_primitives::{B256, Bytes};
+use parking_lot::RwLock;
+use revm::primitives::KECCAK_EMPTY;
+use rocksdb::{DB, Options};
+use std::{collections::BTreeSet, io, path::Path};
+
+/// Version of the layout that this program reads and writes. A change of keys,
+/// values or families is a new version.
+const SCHEMA: u32 = 1;
+
+/// The family RocksDB always has. Ours is left empty.
+const ROCKSDB_DEFAULT_FAMILY: &str = "default";
+
+/// What a store starts from.
+#[derive(Clone, Copy, Debug)]
+pub struct Genesis<'a> {
+    /// Chain the blocks belong to.
+    pub chain_id: u64,
+    /// Header of the first block; its number need not be zero.
+    pub header: &'a Header,
+    /// Hash of the first block.
+    pub hash: B256,
+    /// State after the first block.
+    pub state: &'a MemoryState,
+}
+
+impl Store {
+    /// Creates a store at `path`, a folder that is empty or not there yet.
+    ///
+    /// # Errors
+    ///
+    /// If something is there already, if the state's root is not the header's,
+    /// if the state lacks code it names, or if the disk refuses.
+    pub fn create(path: impl AsRef<Path>, genesis: &Genesis<'_>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        check_vacant(path)?;
+        let updates = genesis_updates(genesis)?;
+
+        let mut options = tuning::database();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let db = DB::open_cf_descriptors(&options, path, tuning::families())
+            .map_err(|source| opening(path, source))?;
+        let tables = Tables { db };
+
+        let number = genesis.header.number;
+        let tip = Tip { number, hash: genesis.hash, root: genesis.header.state_root };
+        let mut batch = BlockBatch::new(&tables);
+        batch.put_accounts(&updates)?;
+        batch.put_code(&genesis.state.codes().collect())?;
+        batch.put(Family::Meta, meta::CHAIN_ID, &genesis.chain_id.to_be_bytes())?;
+        batch.put(Family::Meta, meta::GENESIS_HASH, genesis.hash.as_slice())?;
+        batch.put(Family::Meta, meta::SCHEMA, &SCHEMA.to_be_bytes())?;
+        batch.put_tip(&tip, genesis.header)?;
+        batch.write(Durability::Synced)?;
+        // Out of the log, so that damage to the log can cost later blocks but
+        // never the genesis.
+        for family in Family::ALL {
+            tables
+                .db
+                .flush_cf(tables.family(family)?)
+                .map_err(StoreError::database("writing the genesis state"))?;
+        }
+        Self::with_tables(tables)
+    }
+
+    /// Opens the store at `path` and checks that it is ours, of this version,
+    /// and that its tip and the tip's header agree. [`Store::verify`] checks
+    /// the rest.
+    ///
+    /// # Errors
+    ///
+    /// If there is no store, it is in use, it was made by something else, or
+    /// it is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        check_present(path)?;
+        check_families(path)?;
+        let db = DB::open_cf_descriptors(&tuning::database(), path, tuning::families())
+            .map_err(|source| opening(path, source))?;
+        let tables = Tables { db };
+        check_schema(path, tables.schema()?)?;
+        Self::with_tables(tables)
+    }
+
+    fn with_tables(tables: Tables) -> Result<Self, StoreError> {
+        let chain_id = tables.chain_id()?;
+        let genesis_hash = tables.genesis_hash()?;
+        let tip = tables.tip()?;
+        check_tip(&tables, &tip)?;
+        let durability = Durability::default();
+        Ok(Self { tables, chain_id, genesis_hash, durability, tip: RwLock::new(tip) })
+    }
+}
+
+fn check_tip(tables: &Tables, tip: &Tip) -> Result<(), StoreError> {
+    let key = keys::header(tip.number);
+    let Some((hash, header)) = tables.header(tip.number)? else {
+        let key = Bytes::copy_from_slice(&key);
+        return Err(StoreError::Missing { family: Family::Headers.name(), key });
+    };
+    if hash != tip.hash {
+        return Err(tables::corrupt(Family::Headers, &key, "its hash is not the tip's"));
+    }
+    if header.state_root != tip.root {
+        return Err(tables::corrupt(Family::Headers, &key, "its state root is not the tip's"));
+    }
+    Ok(())
+}
+
+/// The genesis state as writes, once its root has been found right.
+fn genesis_updates(genesis: &Genesis<'_>) -> Result<AccountUpdates, StoreError> {
+    let mut updates = AccountUpdates::new();
+    for (address, account) in genesis.state.accounts() {
+        let code_hash = account.basics().code_hash;
+        if code_hash != KECCAK_EMPTY && genesis.state.code(&code_hash).is_none() {
+            return Err(StoreError::GenesisCode { address, code_hash });
+        }
+        updates.insert(keys::account(&address), genesis_update(account));
+    }
+    let mut builder = StateRootBuilder::default();
+    for (key, update) in &updates {
+        if let Some(account) = &update.after {
+            builder.add(key, &trie_account(&account.basics, account.storage_root));
+        }
+    }
+    let header = genesis.header;
+    batch::check_root(header.number, builder.finish(), header.state_root)?;
+    Ok(updates)
+}
+
+fn genesis_update(account: &MemoryAccount) -> AccountUpdate {
+    let after = StoredAccount { basics: account.basics(), storage_root: account.storage_root() };
+    let slots = account.slots().map(|(slot, value)| (hashed_slot(slot), value)).collect();
+    AccountUpdate { after: Some(after), slots }
+}
+
+fn check_vacant(path: &Path) -> Result<(), StoreError> {
+    let entries = std::fs::read_dir(path).map(|mut entries| entries.next());
+    match entries {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(StoreError::NotEmpty(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(StoreError::NotEmpty(path.to_owned()))
+        }
+        Err(source) => Err(StoreError::Io { doing: "looking into", path: path.to_owned(), source }),
+    }
+}
+
+fn check_present(path: &Path) -> Result<(), StoreError> {
+    let io = |source| StoreError::Io { doing: "looking for", path: path.to_owned(), source };
+    if !path.try_exists().map_err(io)? {
+        return Err(StoreError::NotFound(path.to_owned()));
+    }
+    // The file that every RocksDB folder has. RocksDB must not be asked: it
+    // would leave files of its own in a folder of somebody else's.
+    if path.join("CURRENT").try_exists().unwrap_or(false) {
+        Ok(())
+    } else {
+        Err(not_a_store(path, "it is not a RocksDB folder"))
+    }
+}
+
+/// Reads the list of families before anything is opened for writing, so that
+/// somebody else's database is left untouched.
+fn check_families(path: &Path) -> Result<(), StoreError> {
+    let found = DB::list_cf(&Options::default(), path).map_err(|source| opening(path, source))?;
+    let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+    let ours = Family::ALL.iter().map(|family| family.name());
+    let ours: BTreeSet<&str> = ours.chain([ROCKSDB_DEFAULT_FAMILY]).collect();
+    if found == ours {
+        return Ok(());
+    }
+    // Another version of ours may have other families, and says so itself.
+    if found.contains(Family::Meta.name()) {
+        check_schema(path, read_schema(path)?)?;
+    }
+    let list = |names: Vec<&str>| names.join(", ");
+    let missing = list(ours.difference(&found).copied().collect());
+    let unknown = list(found.difference(&ours).copied().collect());
+    let reason = match (missing.is_empty(), unknown.is_empty()) {
+        (false, true) => format!("it lacks {missing}"),
+        (true, _) => format!("it also holds {unknown}"),
+        (false, false) => format!("it lacks {missing} and holds {unknown}"),
+    };
+    Err(not_a_store(path, reason))
+}
+
+fn read_schema(path: &Path) -> Result<Option<u32>, StoreError> {
+    let families = [Family::Meta.name()];
+    let db = DB::open_cf_for_read_only(&Options::default(), path, families, false)
+        .map_err(|source| opening(path, source))?;
+    Tables { db }.schema()
+}
+
+fn check_schema(path: &Path, found: Option<u32>) -> Result<(), StoreError> {
+    match found {
+        Some(SCHEMA) => Ok(()),
+        Some(found) => Err(StoreError::Schema { path: path.to_owned(), found, expected: SCHEMA }),
+        None => Err(not_a_store(path, "it has no layout version; was its creation cut short?")),
+    }
+}
+
+fn not_a_store(path: &Path, reason: impl Into<String>) -> StoreError {
+    StoreError::NotAStore { path: path.to_owned(), reason: reason.into() }
+}
+
+fn opening(path: &Path, source: rocksdb::Error) -> StoreError {
+    // RocksDB has no code for a lock that is taken, only this message.
+    if source.as_ref().contains("While lock file") || source.as_ref().contains("lock hold by") {
+        return StoreError::Locked { path: path.to_owned(), source };
+    }
+    StoreError::database("opening the store")(source)
+}

@@ -1,0 +1,181 @@
+//! Typed reads of the column families. Every value is checked.
+
+use super::{
+    StoreError, Tip,
+    codec::{self, Damage, StoredAccount},
+    keys::{self, Family, meta},
+};
+use alloy_consensus::Header;
+use alloy_primitives::{B256, Bytes, U256, keccak256};
+use rocksdb::{ColumnFamily, DB, IteratorMode, ReadOptions};
+
+/// The open database.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) db: DB,
+}
+
+impl Tables {
+    pub(super) fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
+        let missing = || StoreError::Missing { family: family.name(), key: Bytes::new() };
+        self.db.cf_handle(family.name()).ok_or_else(missing)
+    }
+
+    fn get<T>(
+        &self,
+        family: Family,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, Damage>,
+    ) -> Result<Option<T>, StoreError> {
+        let value = self
+            .db
+            .get_pinned_cf(self.family(family)?, key)
+            .map_err(StoreError::database("reading the store"))?;
+        value.map(|value| decode(&value).map_err(|reason| corrupt(family, key, reason))).transpose()
+    }
+
+    pub(super) fn account(&self, key: &B256) -> Result<Option<StoredAccount>, StoreError> {
+        self.get(Family::Accounts, key.as_slice(), StoredAccount::decode)
+    }
+
+    /// Value of one slot; zero if it is not there.
+    pub(super) fn slot(&self, account: &B256, slot: &B256) -> Result<U256, StoreError> {
+        let value = self.get(Family::Slots, &keys::slot(account, slot), codec::decode_slot)?;
+        Ok(value.unwrap_or_default())
+    }
+
+    /// Code by its hash. Hashes it again: code is read once and then cached,
+    /// and running the wrong code would be the worst of damages.
+    pub(super) fn code(&self, hash: &B256) -> Result<Option<Bytes>, StoreError> {
+        self.get(Family::Code, hash.as_slice(), |bytes| decode_code(hash, bytes))
+    }
+
+    pub(super) fn header(&self, number: u64) -> Result<Option<(B256, Header)>, StoreError> {
+        let decode = |bytes: &[u8]| decode_numbered(number, bytes);
+        self.get(Family::Headers, &keys::header(number), decode)
+    }
+
+    pub(super) fn block_hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
+        self.get(Family::Headers, &keys::header(number), codec::decode_header_hash)
+    }
+
+    pub(super) fn schema(&self) -> Result<Option<u32>, StoreError> {
+        self.get(Family::Meta, meta::SCHEMA, codec::decode_u32)
+    }
+
+    pub(super) fn chain_id(&self) -> Result<u64, StoreError> {
+        self.meta(meta::CHAIN_ID, codec::decode_u64)
+    }
+
+    pub(super) fn genesis_hash(&self) -> Result<B256, StoreError> {
+        self.meta(meta::GENESIS_HASH, codec::decode_hash)
+    }
+
+    pub(super) fn tip(&self) -> Result<Tip, StoreError> {
+        self.meta(meta::TIP, codec::decode_tip)
+    }
+
+    fn meta<T>(
+        &self,
+        key: &'static [u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, Damage>,
+    ) -> Result<T, StoreError> {
+        let missing =
+            || StoreError::Missing { family: Family::Meta.name(), key: Bytes::from_static(key) };
+        self.get(Family::Meta, key, decode)?.ok_or_else(missing)
+    }
+
+    /// All entries of a family from `mode` on, in key order.
+    fn scan<T, F: Fn(&[u8], &[u8]) -> Result<T, Damage>>(
+        &self,
+        family: Family,
+        options: ReadOptions,
+        mode: IteratorMode<'_>,
+        decode: F,
+    ) -> Result<impl Iterator<Item = Result<T, StoreError>> + use<'_, T, F>, StoreError> {
+        let entries = self.db.iterator_cf_opt(self.family(family)?, options, mode);
+        Ok(entries.map(move |entry| {
+            let (key, value) = entry.map_err(StoreError::database("scanning the store"))?;
+            decode(&key, &value).map_err(|reason| corrupt(family, &key, reason))
+        }))
+    }
+
+    /// Every account by key, in key order.
+    pub(super) fn accounts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(B256, StoredAccount), StoreError>>, StoreError> {
+        self.scan(Family::Accounts, whole_family(), IteratorMode::Start, |key, value| {
+            Ok((keys::parse_hash(key)?, StoredAccount::decode(value)?))
+        })
+    }
+
+    /// Every slot by account key and slot hash, in key order.
+    pub(super) fn slots(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(B256, B256, U256), StoreError>>, StoreError> {
+        self.scan(Family::Slots, whole_family(), IteratorMode::Start, decode_slot_entry)
+    }
+
+    /// Slots of one account by slot hash, in key order.
+    pub(super) fn slots_of(
+        &self,
+        account: &B256,
+    ) -> Result<impl Iterator<Item = Result<(B256, U256), StoreError>> + use<'_>, StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_prefix_same_as_start(true);
+        let first = keys::slot(account, &B256::ZERO);
+        let mode = IteratorMode::From(&first, rocksdb::Direction::Forward);
+        let slots = self.scan(Family::Slots, options, mode, decode_slot_entry)?;
+        Ok(slots.map(|slot| slot.map(|(_, slot, value)| (slot, value))))
+    }
+
+    /// Every code hash, in order; the code is checked against it.
+    pub(super) fn codes(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<B256, StoreError>>, StoreError> {
+        self.scan(Family::Code, whole_family(), IteratorMode::Start, |key, value| {
+            let hash = keys::parse_hash(key)?;
+            decode_code(&hash, value).map(|_| hash)
+        })
+    }
+
+    /// Every header with its hash, in number order.
+    pub(super) fn headers(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(B256, Header), StoreError>>, StoreError> {
+        self.scan(Family::Headers, whole_family(), IteratorMode::Start, |key, value| {
+            decode_numbered(keys::parse_header(key)?, value)
+        })
+    }
+}
+
+fn decode_code(hash: &B256, bytes: &[u8]) -> Result<Bytes, Damage> {
+    if keccak256(bytes) == *hash {
+        Ok(Bytes::copy_from_slice(bytes))
+    } else {
+        Err("the code does not have this hash")
+    }
+}
+
+fn decode_numbered(number: u64, bytes: &[u8]) -> Result<(B256, Header), Damage> {
+    let (hash, header) = codec::decode_header(bytes)?;
+    if header.number == number { Ok((hash, header)) } else { Err("the header is another block's") }
+}
+
+fn decode_slot_entry(key: &[u8], value: &[u8]) -> Result<(B256, B256, U256), Damage> {
+    let (account, slot) = keys::parse_slot(key)?;
+    Ok((account, slot, codec::decode_slot(value)?))
+}
+
+/// Options for a scan of everything, which shall not push out of the cache
+/// what execution reads.
+fn whole_family() -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_total_order_seek(true);
+    options.fill_cache(false);
+    options
+}
+
+pub(super) fn corrupt(family: Family, key: &[u8], reason: Damage) -> StoreError {
+    StoreError::Corrupt { family: family.name(), key: Bytes::copy_from_slice(key), reason }
+}

@@ -1,0 +1,118 @@
+//! Files cut short and bytes turned, as crashes and bad disks do.
+
+use super::{random::check_equal, *};
+use crate::memory::arbitrary;
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const N_BLOCKS: u64 = 5;
+
+/// A closed store of a few blocks, and the state after each, genesis first.
+fn history(flush: bool) -> (TempDir, Vec<MemoryState>) {
+    let mut runner = TestRunner::deterministic();
+    let state = arbitrary::state().new_tree(&mut runner).unwrap().current();
+    let mut chain = Chain::new(state);
+    let mut states = vec![chain.state.clone()];
+    for _ in 0..N_BLOCKS {
+        let changes = arbitrary::changes().new_tree(&mut runner).unwrap().current();
+        chain.commit(&changes).unwrap();
+        states.push(chain.state.clone());
+    }
+    if flush {
+        for family in Family::ALL {
+            chain.store.tables.db.flush_cf(chain.store.tables.family(family).unwrap()).unwrap();
+        }
+    }
+    // Dropped without a flush: what is not in the log now is lost.
+    drop(chain.store);
+    (chain.folder, states)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn copy_of(folder: &Path) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for file in files(folder) {
+        fs::copy(&file, copy.path().join(file.file_name().unwrap())).unwrap();
+    }
+    copy
+}
+
+/// The store must hold exactly the state of some block, and be able to go on.
+fn check_whole(store: Store, folder: TempDir, states: &[MemoryState]) -> u64 {
+    let number = store.tip().number;
+    let state = &states[usize::try_from(number).unwrap()];
+    assert_eq!(store.tip().root, state.root());
+    store.verify().unwrap();
+    check_equal(&store, state).unwrap();
+    let header = store.header(number).unwrap().unwrap().into_inner();
+    let mut chain = Chain { folder, store, state: state.clone(), header };
+    chain.commit(&changes(5, 6, 7)).unwrap();
+    let chain = chain.reopen();
+    assert_eq!(chain.store.tip().number, number + 1);
+    chain.store.verify().unwrap();
+    number
+}
+
+#[test]
+fn a_log_cut_anywhere_leaves_whole_blocks() {
+    let (folder, states) = history(false);
+    let is_log = |file: &PathBuf| {
+        file.extension().is_some_and(|e| e == "log") && fs::metadata(file).unwrap().len() > 0
+    };
+    let logs: Vec<_> = files(folder.path()).into_iter().filter(is_log).collect();
+    let [log] = &logs[..] else { panic!("one log with content: {logs:?}") };
+    let length = fs::metadata(log).unwrap().len();
+    let mut tips = BTreeSet::new();
+    let mut last = 0;
+    for cut in (0..=length).step_by(usize::try_from(length / 64).unwrap()).chain([length]) {
+        let copy = copy_of(folder.path());
+        let file = copy.path().join(log.file_name().unwrap());
+        fs::OpenOptions::new().write(true).open(file).unwrap().set_len(cut).unwrap();
+        let store = Store::open(copy.path()).unwrap();
+        let tip = check_whole(store, copy, &states);
+        assert!(tip >= last, "a longer log of {cut} bytes gives an older tip");
+        last = tip;
+        tips.insert(tip);
+    }
+    assert_eq!(tips, (0..=N_BLOCKS).collect(), "the cuts fell into every block");
+}
+
+#[test]
+fn a_turned_byte_is_noticed_or_harmless() {
+    let mut n_refused = 0;
+    for flush in [false, true] {
+        let (folder, states) = history(flush);
+        for file in files(folder.path()) {
+            let bytes = fs::read(&file).unwrap();
+            for at in (0..bytes.len()).step_by((bytes.len() / 8).max(1)) {
+                let copy = copy_of(folder.path());
+                let mut turned = bytes.clone();
+                turned[at] ^= 0x55;
+                fs::write(copy.path().join(file.file_name().unwrap()), turned).unwrap();
+                let Ok(store) = Store::open(copy.path()) else {
+                    n_refused += 1;
+                    continue;
+                };
+                if store.verify().is_err() {
+                    n_refused += 1;
+                    continue;
+                }
+                check_whole(store, copy, &states);
+            }
+        }
+    }
+    assert!(n_refused > 0, "no file was damaged where it matters");
+}
