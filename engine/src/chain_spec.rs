@@ -136,7 +136,7 @@ impl ChainSpec {
     /// The EVM's configuration and block environment for executing under
     /// `header`.
     ///
-    /// Costs a few hundred instructions; build it once per block.
+    /// The gas schedule is built anew each time, so ask once per block.
     #[must_use]
     pub fn evm_env(&self, header: &Header) -> EvmEnv {
         let blob_params = self.blob_params_at(header.timestamp);
@@ -184,8 +184,8 @@ const fn position(fork: EthereumHardfork) -> usize {
     fork as usize
 }
 
-/// Makes a schedule of `entries` (one per fork that sets parameters, oldest
-/// first), after checking that the arithmetic of blob fees is safe with each.
+/// Makes a schedule of `entries` (one per fork that sets parameters, in the
+/// order they start), after checking that the arithmetic of blob fees is safe with each.
 ///
 /// Formats carry target, maximum and update fraction only; what else belongs
 /// to a set of parameters follows from whether Osaka is active by then.

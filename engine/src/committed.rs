@@ -7,7 +7,7 @@ use alloy_evm::{
     eth::{EthEvm, EthEvmFactory},
     precompiles::PrecompilesMap,
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U256, map::Entry};
 use blockloom_state::{BaseStateError, BlockState};
 use revm::{
     Database, DatabaseCommit, DatabaseRef,
@@ -93,14 +93,13 @@ impl<B: DatabaseRef<Error = BaseStateError> + Debug> Committed<B> {
         reward: U256,
         state: &mut EvmState,
     ) -> Result<bool, BaseStateError> {
-        if !state.contains_key(&beneficiary) {
-            let account = match self.state().basic(beneficiary)? {
+        let account = match state.entry(beneficiary) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(match self.state().basic(beneficiary)? {
                 Some(info) => Account::from(info),
                 None => Account::new_not_existing(TransactionId::ZERO),
-            };
-            state.insert(beneficiary, account);
-        }
-        let account = state.entry(beneficiary).or_default();
+            }),
+        };
         if reward.is_zero() && account.is_empty() && !account.is_selfdestructed() {
             return Ok(false);
         }

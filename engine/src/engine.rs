@@ -85,7 +85,7 @@ impl Engine {
     ///
     /// The result is that of [`execute_sequential`](Self::execute_sequential),
     /// whichever path was taken; the header's promises are not checked here
-    /// (see [`consensus`](crate::consensus)).
+    /// (see [`validate_output`](crate::validate_output)).
     ///
     /// # Errors
     ///

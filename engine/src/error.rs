@@ -18,7 +18,7 @@ pub enum BlockError {
         number: u64,
         /// What is wrong with it.
         #[source]
-        reason: InvalidBlock,
+        reason: Box<InvalidBlock>,
     },
     /// The block could not be judged.
     #[error("block {number} could not be executed: {reason}")]
@@ -32,6 +32,11 @@ pub enum BlockError {
 }
 
 impl BlockError {
+    /// The error of an invalid block.
+    pub(crate) fn invalid(number: u64, reason: InvalidBlock) -> Self {
+        Self::Invalid { number, reason: Box::new(reason) }
+    }
+
     /// The reason, if the block itself is at fault.
     #[must_use]
     pub const fn as_invalid(&self) -> Option<&InvalidBlock> {
@@ -152,7 +157,7 @@ pub(crate) fn from_executor(
     }
     match error {
         BlockExecutionError::Validation(error) => {
-            BlockError::Invalid { number, reason: invalid(place, &error) }
+            BlockError::invalid(number, invalid(place, &error))
         }
         BlockExecutionError::Internal(error) => {
             let reason = InternalError::Evm { transaction, message: error.to_string() };

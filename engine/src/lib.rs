@@ -1,21 +1,87 @@
-//! Runs the transactions of a block concurrently and gives what stock
+//! Executes Ethereum blocks concurrently, and gives exactly what stock
 //! sequential revm gives.
+//!
+//! [`Engine::execute`] takes a block, its senders, and the state after its
+//! parent; it returns receipts, requests, gas, state changes and, where asked
+//! for, the block access list. It changes nothing outside: committing is the
+//! caller's, for instance with `blockloom_state::Store`.
+//!
+//! # The way of a block
+//!
+//! 1. **Open.** Transactions are prepared, system calls run (EIP-4788,
+//!    EIP-2935), by alloy-evm's own executor.
+//! 2. **Speculate.** Workers take transactions from the
+//!    [scheduler](blockloom_scheduler) and run revm on a view: multi-version
+//!    memory over the base state. A run leaves a read set, a write set and a
+//!    result.
+//! 3. **Commit.** At the frontier, where all lower transactions are final,
+//!    read sets are checked once more, in block order. A valid result is
+//!    completed (see below) and committed; a stale one is run again right
+//!    there, by stock revm on the committed state, where it cannot fail.
+//! 4. **Close.** Requests, withdrawals, rewards and the DAO fork, again by
+//!    alloy-evm's executor.
+//!
+//! The sequential path, [`Engine::execute_sequential`], is alloy-evm's executor
+//! from end to end. It is the oracle of all tests, and what small blocks take.
+//!
+//! # Why the results are the same
+//!
+//! 1. An execution is a function of its transaction, its block and the answers
+//!    of the state. Every answer is in the read set; an execution is committed
+//!    only if each would be the same on the committed state.
+//! 2. What speculation leaves out is completed at the frontier from the
+//!    committed state: the beneficiary's reward, and balances and nonces that
+//!    changed meanwhile in accounts whose balance or nonce the execution did
+//!    not look at. Which those are, note-takers in front of the few
+//!    instructions that look at or spend a balance tell. What is committed is
+//!    therefore revm's own result, account by account, so hooks and access
+//!    lists see nothing unusual.
+//! 3. Errors of speculation are rumours. Only the frontier's own run, by the
+//!    sequential path's code, makes one real; so errors agree as well.
+//! 4. Gas admission is checked at the frontier, against what was really used.
+//!
+//! # Failures
+//!
+//! An invalid block is [`BlockError::Invalid`], whatever the path; a base state
+//! that fails, or a panic in a worker, is [`BlockError::Internal`]. After
+//! either, the engine can be used again.
+//!
+//! # Example
+//!
+//! ```
+//! use blockloom_engine::{Block, ChainSpec, Config, Engine};
+//! use blockloom_state::MemoryState;
+//!
+//! let engine = Engine::new(Config::default())?;
+//! let mut block = Block::default();
+//! block.header.number = 1;
+//! block.header.gas_limit = 30_000_000;
+//! let block = engine.recover(block)?;
+//! let executed = engine.execute(&ChainSpec::mainnet(), &block, &MemoryState::new())?;
+//! assert_eq!(executed.output.receipts.len(), 0);
+//! // Five ether for whoever mined it.
+//! assert_eq!(executed.output.changes.accounts.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-mod base;
+mod engine;
+
 mod block;
 mod chain_spec;
-mod committed;
 mod config;
 mod consensus;
-mod engine;
 mod error;
-mod idle;
 mod output;
-mod parallel;
+
+mod base;
 mod prepared;
 mod senders;
-mod speculative;
 mod stock;
+
+mod committed;
+mod idle;
+mod parallel;
+mod speculative;
 mod view;
 mod worker;
 mod writes;
@@ -25,10 +91,10 @@ pub use blockloom_scheduler::Limits;
 pub use chain_spec::{ChainSpec, ChainSpecError};
 pub use config::{Config, Mode};
 pub use consensus::{
-    Ancestor, validate_body, validate_header, validate_ommers, validate_output, validate_state_root,
+    Ancestor, BodyError, ConsensusError, HeaderError, OmmerError, OutputError, receipt_bloom,
+    receipts_root_and_bloom, validate_body, validate_header, validate_ommers, validate_output,
+    validate_state_root,
 };
-pub use consensus::{BodyError, ConsensusError, HeaderError, OmmerError, OutputError};
-pub use consensus::{receipt_bloom, receipts_root_and_bloom};
 pub use engine::{Engine, EngineError};
 pub use error::{BlockError, InternalError, InvalidBlock};
 pub use output::{BlockOutput, Executed, ExecutionStats};

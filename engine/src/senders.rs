@@ -28,9 +28,9 @@ pub(crate) fn recover(block: Block) -> Result<RecoveredBlock, BlockError> {
         .into_iter()
         .enumerate()
         .map(|(index, sender)| {
-            sender.map_err(|_| BlockError::Invalid {
-                number: block.header.number,
-                reason: InvalidBlock::Signature { index, hash: *transactions[index].tx_hash() },
+            sender.map_err(|_| {
+                let hash = *transactions[index].tx_hash();
+                BlockError::invalid(block.header.number, InvalidBlock::Signature { index, hash })
             })
         })
         .collect::<Result<_, _>>()?;

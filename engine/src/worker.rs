@@ -322,14 +322,12 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     }
 
     fn block_gas_exhausted(&self, position: usize, available: u64) -> BlockError {
-        BlockError::Invalid {
-            number: self.shared.block.header().number,
-            reason: InvalidBlock::BlockGasExhausted {
-                index: position,
-                hash: self.shared.hash(position),
-                gas_limit: self.shared.prepared[position].env.gas_limit,
-                available,
-            },
-        }
+        let reason = InvalidBlock::BlockGasExhausted {
+            index: position,
+            hash: self.shared.hash(position),
+            gas_limit: self.shared.prepared[position].env.gas_limit,
+            available,
+        };
+        BlockError::invalid(self.shared.block.header().number, reason)
     }
 }

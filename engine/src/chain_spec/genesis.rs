@@ -112,6 +112,8 @@ fn check_order(forks: &[ForkCondition]) -> Result<(), ChainSpecError> {
     let mut missing = None;
     let mut previous: Option<(Fork, ForkCondition)> = None;
     for (fork, condition) in Fork::VARIANTS.iter().copied().zip(forks.iter().copied()) {
+        // Blob parameter forks come whenever they are needed, from Osaka on.
+        let is_bpo = Fork::bpo_variants().contains(&fork);
         let Some(later_at) = start(condition) else {
             if missing.is_none() && !is_optional(fork) {
                 missing = Some(fork);
@@ -129,7 +131,9 @@ fn check_order(forks: &[ForkCondition]) -> Result<(), ChainSpecError> {
         {
             return Err(ChainSpecError::ForkOrder { earlier, earlier_at, later: fork, later_at });
         }
-        previous = Some((fork, condition));
+        if !is_bpo {
+            previous = Some((fork, condition));
+        }
     }
     Ok(())
 }
@@ -144,7 +148,7 @@ const fn start(condition: ForkCondition) -> Option<u64> {
     }
 }
 
-/// Scheduled forks that set blob parameters, oldest first.
+/// Scheduled forks that set blob parameters, in the order they start.
 fn blob_entries(
     forks: &[ForkCondition],
     config: &ChainConfig,
@@ -164,5 +168,7 @@ fn blob_entries(
             None => {}
         }
     }
+    // Stable: of forks that start together the youngest has the last word.
+    entries.sort_by_key(|(_, at, _)| *at);
     Ok(entries)
 }

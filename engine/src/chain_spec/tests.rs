@@ -192,6 +192,39 @@ fn genesis_files_set_forks_and_merge() {
 }
 
 #[test]
+fn blob_parameter_forks_come_when_needed() {
+    let more = BlobParams { target_blob_count: 20, max_blob_count: 30, ..BlobParams::cancun() };
+    let config = ChainConfig {
+        shanghai_time: Some(1),
+        cancun_time: Some(1),
+        prague_time: Some(1),
+        osaka_time: Some(2),
+        amsterdam_time: Some(3),
+        bpo3_time: Some(4),
+        blob_schedule: BTreeMap::from([("bpo3".to_owned(), more)]),
+        ..london_config(Some(0))
+    };
+    let spec = ChainSpec::from_genesis(&config).unwrap();
+    assert_eq!(spec.blob_params_at(0), None);
+    assert_eq!(spec.blob_params_at(1), Some(BlobParams::prague()));
+    assert_eq!(spec.blob_params_at(3), Some(BlobParams::osaka()));
+    let scheduled = spec.blob_params_at(4).unwrap();
+    assert_eq!((scheduled.max_blob_count, scheduled.max_blobs_per_tx), (30, 6));
+    assert_eq!(scheduled.blob_base_cost, 1 << 13);
+
+    let early = ChainConfig { bpo3_time: Some(1), ..config.clone() };
+    assert!(matches!(
+        ChainSpec::from_genesis(&early),
+        Err(ChainSpecError::ForkOrder { later: EthereumHardfork::Bpo3, .. })
+    ));
+    let unknown = ChainConfig { blob_schedule: BTreeMap::new(), ..config };
+    assert_eq!(
+        ChainSpec::from_genesis(&unknown),
+        Err(ChainSpecError::MissingBlobParams(EthereumHardfork::Bpo3))
+    );
+}
+
+#[test]
 fn genesis_files_out_of_order_are_refused() {
     let config = ChainConfig { istanbul_block: None, ..london_config(None) };
     assert_eq!(

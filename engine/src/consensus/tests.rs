@@ -1,3 +1,4 @@
+mod arbitrary;
 mod body;
 mod chains;
 mod data;

@@ -19,9 +19,9 @@ fn base_slot(_: Address, slot: U256) -> Result<U256, Infallible> {
     Ok(slot + U256::from(1000))
 }
 
-fn publish(memory: &MultiVersionMemory, writer: usize, writes: WriteSet) -> Vec<usize> {
+fn publish(memory: &MultiVersionMemory, writer: usize, mut writes: WriteSet) -> Vec<usize> {
     let mut overtaken = Vec::new();
-    memory.publish(tx(writer), &mut writes.clone(), &mut overtaken);
+    memory.publish(tx(writer), &mut writes, &mut overtaken);
     overtaken.into_iter().map(TxIdx::position).collect()
 }
 

@@ -6,6 +6,9 @@ use alloy_consensus::Header;
 use alloy_hardforks::EthereumHardfork as Fork;
 use alloy_primitives::{B64, B256, U256};
 
+/// Breaks a header in one place.
+type Spoil = fn(&mut Header);
+
 /// What is wrong with Amsterdam's child once `spoil` has been at it.
 #[track_caller]
 fn spoiled(spoil: impl FnOnce(&mut Header)) -> HeaderError {
@@ -124,7 +127,7 @@ fn proof_of_stake_leaves_no_seal() {
 
 #[test]
 fn fields_come_with_their_forks() {
-    let spoils: [(&str, Fork, fn(&mut Header)); 7] = [
+    let spoils: [(&str, Fork, Spoil); 7] = [
         ("withdrawals root", Fork::Shanghai, |header| header.withdrawals_root = None),
         ("blob gas used", Fork::Cancun, |header| header.blob_gas_used = None),
         ("excess blob gas", Fork::Cancun, |header| header.excess_blob_gas = None),
