@@ -118,35 +118,31 @@ fn validate_gas(spec: &ChainSpec, header: &Header, parent: &Header) -> Result<()
 /// Fields that came with a fork are there from it on, and not before. The base
 /// fee is checked by value.
 fn validate_fields(spec: &ChainSpec, header: &Header) -> Result<(), HeaderError> {
+    let check = |field, fork, got| validate_field(field, fork, spec.is_active(fork, header), got);
+    check("withdrawals root", Fork::Shanghai, header.withdrawals_root.is_some())?;
+    check("blob gas used", Fork::Cancun, header.blob_gas_used.is_some())?;
+    check("excess blob gas", Fork::Cancun, header.excess_blob_gas.is_some())?;
+    check("parent beacon block root", Fork::Cancun, header.parent_beacon_block_root.is_some())?;
+    check("requests hash", Fork::Prague, header.requests_hash.is_some())?;
+    // A chain may have Amsterdam's lists without the rest of it.
     let lists = spec.has_access_list_at(header.timestamp);
-    let active = |fork| spec.is_active(fork, header);
-    let fields = [
-        (
-            "withdrawals root",
-            Fork::Shanghai,
-            active(Fork::Shanghai),
-            header.withdrawals_root.is_some(),
-        ),
-        ("blob gas used", Fork::Cancun, active(Fork::Cancun), header.blob_gas_used.is_some()),
-        ("excess blob gas", Fork::Cancun, active(Fork::Cancun), header.excess_blob_gas.is_some()),
-        (
-            "parent beacon block root",
-            Fork::Cancun,
-            active(Fork::Cancun),
-            header.parent_beacon_block_root.is_some(),
-        ),
-        ("requests hash", Fork::Prague, active(Fork::Prague), header.requests_hash.is_some()),
-        ("block access list hash", Fork::Amsterdam, lists, header.block_access_list_hash.is_some()),
-        ("slot number", Fork::Amsterdam, active(Fork::Amsterdam), header.slot_number.is_some()),
-    ];
-    for (field, fork, expected, got) in fields {
-        match (expected, got) {
-            (true, false) => return Err(HeaderError::MissingField { field, fork }),
-            (false, true) => return Err(HeaderError::UnexpectedField { field, fork }),
-            (true, true) | (false, false) => {}
-        }
+    let got = header.block_access_list_hash.is_some();
+    validate_field("block access list hash", Fork::Amsterdam, lists, got)?;
+    check("slot number", Fork::Amsterdam, header.slot_number.is_some())
+}
+
+/// `field` is there exactly if it is `expected`, `fork` being what brings it.
+const fn validate_field(
+    field: &'static str,
+    fork: Fork,
+    expected: bool,
+    got: bool,
+) -> Result<(), HeaderError> {
+    match (expected, got) {
+        (true, false) => Err(HeaderError::MissingField { field, fork }),
+        (false, true) => Err(HeaderError::UnexpectedField { field, fork }),
+        (true, true) | (false, false) => Ok(()),
     }
-    Ok(())
 }
 
 /// Difficulty, and what proof of stake leaves unused (EIP-3675). The mix hash
