@@ -10,10 +10,8 @@
 //! 5. [`validate_output`]: what came of it against the header.
 //! 6. [`validate_state_root`]: the root of the state after it.
 //!
-//! **Proof of work is not checked.** A seal (nonce and mix hash) takes ethash's
-//! epoch data to verify, tens of megabytes per epoch; headers are taken from
-//! sources that chain by hash to one that is trusted. Difficulty, which the
-//! seal is made against, is checked in full.
+//! The one rule nobody here checks is the proof-of-work seal; see
+//! [`validate_header`].
 
 mod body;
 mod difficulty;

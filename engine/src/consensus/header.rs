@@ -32,8 +32,12 @@ const DAO_EXTRA_DATA_BLOCKS: u64 = 10;
 /// Checks everything about `header` that follows from its parent and the
 /// chain's rules. Reads no body and no state; costs no hashing.
 ///
-/// `parent` is believed: call this for each header of a chain in turn. The
-/// proof-of-work seal is not checked, see the [module](super).
+/// `parent` is believed: call this for each header of a chain in turn.
+///
+/// **Proof of work is not checked.** A seal (nonce and mix hash) takes ethash's
+/// epoch data to verify, tens of megabytes per epoch; take such headers from a
+/// source that chains by hash to one you trust. The difficulty the seal is
+/// made against is checked in full.
 ///
 /// # Errors
 ///
