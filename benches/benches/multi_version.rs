@@ -22,7 +22,7 @@ fn written(writers: usize) -> (MultiVersionMemory, SlotIdx) {
     let mut overtaken = Vec::new();
     for writer in 0..writers {
         let mut writes = WriteSet { accounts: vec![], slots: vec![(slot, U256::from(writer))] };
-        memory.publish(TxIdx::new(writer), &mut writes, &mut overtaken);
+        memory.publish(TxIdx::new(writer), &mut writes, TxIdx::new(0), &mut overtaken);
     }
     (memory, slot)
 }
@@ -50,7 +50,7 @@ fn publish(criterion: &mut Criterion) {
         bencher.iter(|| {
             writes.slots.extend(slots.iter().map(|slot| (*slot, U256::from(7))));
             overtaken.clear();
-            memory.publish(TxIdx::new(9), &mut writes, &mut overtaken);
+            memory.publish(TxIdx::new(9), &mut writes, TxIdx::new(0), &mut overtaken);
         });
     });
 }

@@ -78,7 +78,7 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
     /// Runs a transaction once. The view's trace then tells what it read, and
     /// which of it mattered.
     pub(crate) fn run(&mut self, tx: TxIdx, prepared: &Prepared) -> Run {
-        self.view().begin(tx);
+        self.view().begin(tx, prepared.env.caller);
         self.evm.ctx.set_tx(prepared.env.clone());
         let mut handler = DeferReward::default();
         let outcome = handler.run(&mut self.evm);

@@ -20,7 +20,6 @@ use alloy_evm::{
     },
     precompiles::PrecompilesMap,
 };
-use alloy_hardforks::EthereumHardforks;
 use blockloom_state::{BaseStateError, BlockState};
 use revm::{DatabaseRef, inspector::NoOpInspector};
 use std::{borrow::Cow, fmt::Debug};
@@ -82,8 +81,7 @@ impl<'a> Stock<'a> {
     }
 
     fn builds_access_list(&self) -> bool {
-        self.access_list
-            || self.spec.is_amsterdam_active_at_timestamp(self.block.header().timestamp)
+        self.access_list || self.spec.has_access_list_at(self.block.header().timestamp)
     }
 
     fn error<B>(

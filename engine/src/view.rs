@@ -108,6 +108,7 @@ pub(crate) struct View<'a, R> {
     base: BaseReader<'a, R>,
     beneficiary: Address,
     reader: TxIdx,
+    sender: Address,
 }
 
 impl<R> fmt::Debug for View<'_, R> {
@@ -129,12 +130,14 @@ impl<'a, R> View<'a, R> {
             base,
             beneficiary,
             reader: TxIdx::default(),
+            sender: Address::ZERO,
         }
     }
 
-    /// Starts anew, as transaction `reader`.
-    pub(crate) fn begin(&mut self, reader: TxIdx) {
+    /// Starts anew, as transaction `reader`, sent by `sender`.
+    pub(crate) fn begin(&mut self, reader: TxIdx, sender: Address) {
         self.reader = reader;
+        self.sender = sender;
         self.trace.clear();
     }
 
@@ -162,7 +165,8 @@ impl<R: DatabaseRef> Database for View<'_, R> {
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {
         let account = self.interner.account(address);
         let load = |address| self.base.basic_ref(address);
-        let mut info = self.memory.read_account(account, self.reader, load)?;
+        let mut info =
+            self.memory.read_account(account, self.reader, address == self.sender, load)?;
         let read = AccountRead {
             account,
             address,

@@ -171,7 +171,8 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
 
     fn publish(&mut self, writer: TxIdx) {
         self.overtaken.clear();
-        self.shared.memory.publish(writer, &mut self.writes, &mut self.overtaken);
+        let committed = TxIdx::new(self.shared.scheduler.committed());
+        self.shared.memory.publish(writer, &mut self.writes, committed, &mut self.overtaken);
         for reader in &self.overtaken {
             self.shared.scheduler.suspect(*reader);
         }

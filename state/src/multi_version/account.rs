@@ -1,6 +1,6 @@
 //! One account's versions.
 
-use super::chain::{Chain, Entry};
+use super::chain::{Chain, Entry, Interest};
 use crate::{
     changes::AccountBasics,
     sync::{AtomicBool, Mutex, OnceLock, Ordering},
@@ -119,13 +119,14 @@ impl AccountCell {
     pub(super) fn read<E>(
         &self,
         reader: TxIdx,
+        interest: Interest,
         load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
     ) -> Result<Result<Option<AccountInfo>, TxIdx>, E> {
         let below = {
             let mut chain = self.chain.lock();
             let below = Self::below(&chain, reader, Option::clone);
             if let Ok(below) = &below {
-                chain.register(reader, below.newest);
+                chain.register(reader, below.newest, interest);
             }
             below
         };
@@ -178,12 +179,23 @@ impl AccountCell {
         Ok(None)
     }
 
-    pub(super) fn publish(&self, writer: TxIdx, write: AccountWrite, overtaken: &mut Vec<TxIdx>) {
+    pub(super) fn publish(
+        &self,
+        writer: TxIdx,
+        write: AccountWrite,
+        committed: TxIdx,
+        overtaken: &mut Vec<TxIdx>,
+    ) {
+        let concerns = match &write {
+            AccountWrite::Credit(_) => Interest::Whole,
+            AccountWrite::Set { .. } => Interest::Shape,
+        };
         let mut chain = self.chain.lock();
         if matches!(write, AccountWrite::Set { wiped: true, .. }) {
             self.ever_wiped.raise();
         }
-        chain.publish(writer, Entry::Value(write), overtaken);
+        chain.trim(committed, fold);
+        chain.publish(writer, write, concerns, overtaken);
     }
 
     pub(super) fn withdraw(&self, writer: TxIdx, overtaken: &mut Vec<TxIdx>) {
@@ -192,6 +204,26 @@ impl AccountCell {
 
     pub(super) fn estimate(&self, writer: TxIdx) {
         self.chain.lock().estimate(writer);
+    }
+}
+
+/// Puts two final writes into the upper one; `false` where both must stay: a
+/// wipe keeps its own place, which slots are compared with.
+fn fold(lower: &AccountWrite, upper: &mut AccountWrite) -> bool {
+    match (lower, &mut *upper) {
+        (AccountWrite::Set { wiped, .. }, AccountWrite::Set { wiped: upper_wiped, .. }) => {
+            !wiped || *upper_wiped
+        }
+        (AccountWrite::Credit(_), AccountWrite::Set { .. }) => true,
+        (AccountWrite::Credit(lower), AccountWrite::Credit(upper)) => {
+            *upper = upper.saturating_add(*lower);
+            true
+        }
+        (AccountWrite::Set { wiped: true, .. }, AccountWrite::Credit(_)) => false,
+        (AccountWrite::Set { info, wiped: false }, AccountWrite::Credit(credit)) => {
+            *upper = AccountWrite::Set { info: add_credit(info.clone(), *credit), wiped: false };
+            true
+        }
     }
 }
 

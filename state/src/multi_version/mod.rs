@@ -13,6 +13,7 @@ use crate::{changes::AccountBasics, sync::Mutex};
 use account::AccountCell;
 use alloy_primitives::{Address, U256, map::FbBuildHasher};
 use blockloom_scheduler::TxIdx;
+use chain::Interest;
 use dashmap::DashMap;
 use revm::state::AccountInfo;
 use slot::{SlotCell, Source};
@@ -184,7 +185,9 @@ impl MultiVersionMemory {
     }
 
     /// The account as the transactions below `reader` left it; notes that
-    /// `reader` looked.
+    /// `reader` looked. `is_sender` says that this is the account `reader` is
+    /// paid from: only such readers hear of later credits, the others seldom
+    /// care and are checked at the frontier.
     ///
     /// Source: Block-STM, `MVMemory.read`.
     ///
@@ -196,10 +199,12 @@ impl MultiVersionMemory {
         &self,
         account: AccountIdx,
         reader: TxIdx,
+        is_sender: bool,
         load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
     ) -> Result<Option<AccountInfo>, ReadError<E>> {
+        let interest = if is_sender { Interest::Whole } else { Interest::Shape };
         self.account_cell(account)
-            .read(reader, load)
+            .read(reader, interest, load)
             .map_err(ReadError::Base)?
             .map_err(ReadError::Blocked)
     }
@@ -256,10 +261,17 @@ impl MultiVersionMemory {
 
     /// Publishes what the newest incarnation of `writer` wrote, in place of
     /// what earlier ones did, and adds to `overtaken` the transactions that
-    /// have read something older. Empties `writes`.
+    /// have read something older. Empties `writes`. All transactions below
+    /// `committed` are final, and nobody reads as one of them any more.
     ///
     /// Source: Block-STM, `MVMemory.record`.
-    pub fn publish(&self, writer: TxIdx, writes: &mut WriteSet, overtaken: &mut Vec<TxIdx>) {
+    pub fn publish(
+        &self,
+        writer: TxIdx,
+        writes: &mut WriteSet,
+        committed: TxIdx,
+        overtaken: &mut Vec<TxIdx>,
+    ) {
         let mut now = Written {
             accounts: writes.accounts.iter().map(|(account, _)| *account).collect(),
             slots: writes.slots.iter().map(|(slot, _)| *slot).collect(),
@@ -267,10 +279,10 @@ impl MultiVersionMemory {
         now.accounts.sort_unstable();
         now.slots.sort_unstable();
         for (account, write) in writes.accounts.drain(..) {
-            self.account_cell(account).publish(writer, write, overtaken);
+            self.account_cell(account).publish(writer, write, committed, overtaken);
         }
         for (slot, value) in writes.slots.drain(..) {
-            self.slot_cell(slot).publish(writer, value, overtaken);
+            self.slot_cell(slot).publish(writer, value, committed, overtaken);
         }
         let mut written = self.written[writer.position()].lock();
         for account in &written.accounts {

@@ -2,7 +2,7 @@
 
 use super::{
     AccountIdx,
-    chain::{Chain, Entry},
+    chain::{Chain, Entry, Interest},
 };
 use crate::sync::{Mutex, OnceLock};
 use alloy_primitives::U256;
@@ -62,7 +62,7 @@ impl SlotCell {
         let mut chain = self.chain.lock();
         let newest = chain.below(reader).next().map(|(tx, entry)| (tx, entry.clone()));
         if register {
-            chain.register(reader, newest.as_ref().map(|(tx, _)| *tx));
+            chain.register(reader, newest.as_ref().map(|(tx, _)| *tx), Interest::Whole);
         }
         drop(chain);
         match newest {
@@ -76,8 +76,16 @@ impl SlotCell {
         }
     }
 
-    pub(super) fn publish(&self, writer: TxIdx, value: U256, overtaken: &mut Vec<TxIdx>) {
-        self.chain.lock().publish(writer, Entry::Value(value), overtaken);
+    pub(super) fn publish(
+        &self,
+        writer: TxIdx,
+        value: U256,
+        committed: TxIdx,
+        overtaken: &mut Vec<TxIdx>,
+    ) {
+        let mut chain = self.chain.lock();
+        chain.trim(committed, |_, _| true);
+        chain.publish(writer, value, Interest::Shape, overtaken);
     }
 
     pub(super) fn withdraw(&self, writer: TxIdx, overtaken: &mut Vec<TxIdx>) {

@@ -21,7 +21,7 @@ fn base_slot(_: Address, slot: U256) -> Result<U256, Infallible> {
 
 fn publish(memory: &MultiVersionMemory, writer: usize, mut writes: WriteSet) -> Vec<usize> {
     let mut overtaken = Vec::new();
-    memory.publish(tx(writer), &mut writes, &mut overtaken);
+    memory.publish(tx(writer), &mut writes, tx(0), &mut overtaken);
     overtaken.into_iter().map(TxIdx::position).collect()
 }
 
@@ -41,7 +41,7 @@ fn credits_add_up_over_the_newest_value() {
     publish(&memory, 2, account_write(account, AccountWrite::Set { info: rich(10), wiped: false }));
     publish(&memory, 4, account_write(account, AccountWrite::Credit(U256::from(5))));
     for (reader, balance) in [(0, 100), (1, 101), (3, 10), (5, 15)] {
-        assert_eq!(memory.read_account(account, tx(reader), base_rich), Ok(rich(balance)));
+        assert_eq!(memory.read_account(account, tx(reader), true, base_rich), Ok(rich(balance)));
         let peeked = memory.peek_account(account, tx(reader)).unwrap().unwrap();
         assert_eq!(peeked.balance, U256::from(balance));
     }
@@ -53,8 +53,8 @@ fn a_credit_brings_a_destroyed_account_back() {
     let account = memory.account(ACCOUNT);
     publish(&memory, 0, account_write(account, AccountWrite::Set { info: None, wiped: true }));
     publish(&memory, 1, account_write(account, AccountWrite::Credit(U256::from(7))));
-    assert_eq!(memory.read_account(account, tx(1), base_rich), Ok(None));
-    assert_eq!(memory.read_account(account, tx(2), base_rich), Ok(rich(7)));
+    assert_eq!(memory.read_account(account, tx(1), true, base_rich), Ok(None));
+    assert_eq!(memory.read_account(account, tx(2), true, base_rich), Ok(rich(7)));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_later_wipe_overtakes_readers_of_the_account() {
     let memory = MultiVersionMemory::new(8);
     let account = memory.account(ACCOUNT);
     let slot = memory.slot(account, U256::from(1));
-    memory.read_account(account, tx(5), base_rich).unwrap();
+    memory.read_account(account, tx(5), true, base_rich).unwrap();
     memory.read_slot(slot, tx(5), base_slot).unwrap();
     let wiped = account_write(account, AccountWrite::Set { info: None, wiped: true });
     assert_eq!(publish(&memory, 2, wiped), [5]);
@@ -134,7 +134,7 @@ fn the_base_state_is_asked_once() {
             asked.set(asked.get() + 1);
             base_rich(address)
         };
-        memory.read_account(account, tx(reader), load).unwrap();
+        memory.read_account(account, tx(reader), true, load).unwrap();
     }
     assert_eq!(asked.get(), 1);
 }
