@@ -1,1 +1,59 @@
-//! placeholder
+//! The `blockloom` program as a library, so that tests call what users run.
+//!
+//! - [`replay`](replay()) executes a chain block after block, verifies each
+//!   and commits it to a store.
+//! - [`verify`](verify()) runs blocks with known answers, sequentially and in
+//!   parallel, and compares everything.
+//! - [`run`] does what a command line asks for.
+//!
+//! Results go to the writer the caller gives, as text or as JSON, one object
+//! per line; progress and messages go to stderr. Exit statuses are 0 for
+//! agreement, 1 for a mismatch or an invalid block, 2 for bad usage or I/O
+//! ([`CliError::exit_code`]).
+
+mod args;
+mod console;
+mod error;
+mod rejection;
+mod replay;
+mod verify;
+
+pub use args::{Cli, Command, ReplayArgs, VerifyArgs};
+pub use console::Console;
+pub use error::{CliError, chain_of_causes};
+pub use replay::{ReplayTotals, Stages, replay};
+pub use verify::{VerifyTotals, verify};
+
+use clap::CommandFactory;
+use std::io::Write;
+
+/// The README's example, compiled and run with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+/// Does what `cli` asks for and writes results to `results`; gives the exit
+/// status.
+///
+/// # Errors
+///
+/// [`CliError`], whose [`exit_code`](CliError::exit_code) is the exit status.
+pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
+    match cli.command {
+        Command::Replay(args) => {
+            let mut console = Console::new(results, args.json, args.quiet);
+            replay(&args, &mut console).map(|_| 0)
+        }
+        Command::Verify(args) => {
+            let mut console = Console::new(results, args.json, args.quiet);
+            let totals = verify(&args, &mut console)?;
+            Ok(u8::from(totals.failed > 0))
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "blockloom", &mut script);
+            results.write_all(&script)?;
+            Ok(0)
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Why a command ended without its result.
+
+use alloy_primitives::B256;
+use blockloom_engine::{ChainSpecError, EngineError};
+use blockloom_fixtures::FixtureError;
+use blockloom_state::StoreError;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why a command ended without its result.
+///
+/// [`CliError::exit_code`] tells a mismatch from everything else.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// A file or folder cannot be read.
+    #[error("reading {}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Results cannot be written.
+    #[error("writing results")]
+    Write(#[from] io::Error),
+    /// A fixture, chain export or genesis file is not what it should be.
+    #[error(transparent)]
+    Fixture(#[from] FixtureError),
+    /// The genesis file schedules forks that make no chain.
+    #[error("{}", path.display())]
+    ChainSpec {
+        /// The genesis file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ChainSpecError,
+    },
+    /// A test is for a network whose rules are not known.
+    #[error("{}: case {case}", path.display())]
+    Network {
+        /// The test's file.
+        path: PathBuf,
+        /// The test.
+        case: String,
+        /// What is unknown about the network.
+        source: ChainSpecError,
+    },
+    /// A chain needs its genesis file, and there is none.
+    #[error("this chain's genesis is needed: give it with --genesis FILE")]
+    GenesisNeeded,
+    /// There are no cases or blocks at this path.
+    #[error("{}: nothing to run here", path.display())]
+    NothingToRun {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The filter excludes every case.
+    #[error("no case matches the filter {filter:?}")]
+    NothingMatches {
+        /// The filter.
+        filter: String,
+    },
+    /// A store was given for blocks that bring their own state.
+    #[error("--db is for chains: block files run on the state they hold")]
+    StoreForBlockFiles,
+    /// The engine cannot start.
+    #[error("starting the engine")]
+    Engine(#[from] EngineError),
+    /// The store cannot be opened, read or written.
+    #[error("store {}", path.display())]
+    Store {
+        /// The store's folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// The store belongs to another chain.
+    #[error(
+        "store {} is of another chain: it has chain id {stored_id} and genesis {stored_genesis}, \
+         the genesis file chain id {chain_id} and genesis {genesis}", path.display()
+    )]
+    OtherChain {
+        /// The store's folder.
+        path: PathBuf,
+        /// Chain id in the store.
+        stored_id: u64,
+        /// Genesis hash in the store.
+        stored_genesis: B256,
+        /// Chain id of the genesis file.
+        chain_id: u64,
+        /// Hash of the genesis block the file describes.
+        genesis: B256,
+    },
+    /// The store has no header for its own tip.
+    #[error("store {} has no header of block {number}", path.display())]
+    NoHeader {
+        /// The store's folder.
+        path: PathBuf,
+        /// The block.
+        number: u64,
+    },
+    /// The chain's block is not the one the store holds at that height.
+    #[error("block {number} of the chain is {got}, the store holds {stored} there")]
+    OtherBlock {
+        /// The height.
+        number: u64,
+        /// Hash of the chain's block.
+        got: B256,
+        /// Hash of the store's block.
+        stored: B256,
+    },
+    /// The chain leaves out blocks.
+    #[error("block {expected} is next, but the chain goes on with block {got}")]
+    Gap {
+        /// The height that should follow.
+        expected: u64,
+        /// The height that does.
+        got: u64,
+    },
+    /// The engine failed for a reason that is not the block's.
+    #[error("block {number}: internal error")]
+    Internal {
+        /// The block.
+        number: u64,
+        /// What failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A block does not verify.
+    #[error("block {number} ({hash}) is invalid")]
+    InvalidBlock {
+        /// The block.
+        number: u64,
+        /// Its hash.
+        hash: B256,
+        /// The rule it breaks, or the value that differs.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Parallel and sequential execution disagree.
+    #[error("block {number} ({hash}): parallel and sequential execution differ: {difference}")]
+    Disagreement {
+        /// The block.
+        number: u64,
+        /// Its hash.
+        hash: B256,
+        /// The first difference.
+        difference: String,
+    },
+}
+
+impl CliError {
+    /// An error of reading `path`.
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+
+    /// Process exit status: 1 for a block or result that is wrong, 2 for bad
+    /// usage, I/O and everything else that kept the answer from being found.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::InvalidBlock { .. } | Self::Disagreement { .. } => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// `error` and what caused it, outermost first, joined by colons.
+///
+/// A cause that the text before it already ends with is left out: transparent
+/// errors repeat their source.
+#[must_use]
+pub fn chain_of_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    // Ends because errors own their sources, so a chain has no cycle.
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,251 @@
+//! `blockloom verify`: known answers, sequentially and in parallel.
+//!
+//! Each case runs on stock sequential revm, whose result is compared with what
+//! the fixture says, and in parallel at every worker count asked for, whose
+//! results are compared with the sequential one as whole values. Verdicts are
+//! reported in the order of files and cases, whatever finished first.
+
+mod batch;
+mod chain_test;
+mod difference;
+mod discover;
+mod engines;
+mod exception;
+mod known;
+mod mainnet;
+mod trial;
+mod verdict;
+
+pub(crate) use chain_test::OMMER_DEPTH;
+pub(crate) use discover::{case_files, is_mainnet_set};
+pub(crate) use engines::between_results;
+pub use verdict::VerifyTotals;
+
+use crate::{
+    CliError, Console, VerifyArgs,
+    console::{Unit, table},
+};
+use batch::in_order;
+use blockloom_fixtures::blockchain_test;
+use difference::Difference;
+use discover::{CaseFile, FileKind};
+use engines::Engines;
+use indicatif::ProgressBar;
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    thread::available_parallelism,
+};
+use verdict::{CaseVerdict, FailureRecord, Finding, SkipRecord, Verdict};
+
+/// Runs every case and reports to `console`; the totals are the last line.
+///
+/// # Errors
+///
+/// [`CliError`] if a file cannot be used, nothing is there to run, or results
+/// cannot be written. A failing case is no error; it is in the totals.
+pub fn verify(args: &VerifyArgs, console: &mut Console<'_>) -> Result<VerifyTotals, CliError> {
+    let files = case_files(&args.paths)?;
+    if files.is_empty() {
+        return Err(CliError::NothingToRun { path: args.paths[0].clone() });
+    }
+    let bar = console.bar(Some(files.len() as u64), Unit::Items);
+    let mut report = Report::new(console, &bar);
+    in_order(
+        &files,
+        available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        || Runner::new(&args.workers),
+        |runner, file| runner.run_file(file, args.filter.as_deref()),
+        |verdicts| report.file(verdicts?),
+    )?;
+    let totals = report.end()?;
+    bar.finish_and_clear();
+    match &args.filter {
+        Some(filter) if totals.cases == 0 => {
+            Err(CliError::NothingMatches { filter: filter.clone() })
+        }
+        _ => Ok(totals),
+    }
+}
+
+/// What the cases of one file came to.
+struct FileVerdicts {
+    file: String,
+    verdicts: Vec<CaseVerdict>,
+}
+
+/// One thread's engines.
+///
+/// Mainnet blocks are run with a block access list, for which there are known
+/// answers; tests the way a node runs them.
+struct Runner<'a> {
+    workers: &'a [usize],
+    with_list: Option<Engines>,
+    plain: Option<Engines>,
+}
+
+impl<'a> Runner<'a> {
+    const fn new(workers: &'a [usize]) -> Self {
+        Self { workers, with_list: None, plain: None }
+    }
+
+    fn run_file(
+        &mut self,
+        file: &CaseFile,
+        filter: Option<&str>,
+    ) -> Result<FileVerdicts, CliError> {
+        let name = file.path.display().to_string();
+        let chosen =
+            |case: &str| filter.is_none_or(|text| name.contains(text) || case.contains(text));
+        let verdicts = match file.kind {
+            FileKind::MainnetBlock => self.run_mainnet(&file.path, chosen)?,
+            FileKind::BlockchainTests => self.run_tests(&file.path, chosen)?,
+        };
+        Ok(FileVerdicts { file: name, verdicts })
+    }
+
+    fn run_mainnet(
+        &mut self,
+        path: &Path,
+        chosen: impl Fn(&str) -> bool,
+    ) -> Result<Vec<CaseVerdict>, CliError> {
+        let case = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let case = case.split('.').next().unwrap_or_default().to_owned();
+        if !chosen(&case) {
+            return Ok(Vec::new());
+        }
+        let block = blockloom_fixtures::mainnet::load_file(path)?;
+        let engines = engines(&mut self.with_list, self.workers, true)?;
+        let verdict = guarded(|| Ok(mainnet::verify(&block, engines)))?;
+        Ok(vec![CaseVerdict { case, verdict }])
+    }
+
+    fn run_tests(
+        &mut self,
+        path: &Path,
+        chosen: impl Fn(&str) -> bool,
+    ) -> Result<Vec<CaseVerdict>, CliError> {
+        let mut verdicts = Vec::new();
+        for test in blockchain_test::load(path)? {
+            if !chosen(&test.name) {
+                continue;
+            }
+            let engines = engines(&mut self.plain, self.workers, false)?;
+            let verdict = guarded(|| {
+                chain_test::verify(&test, engines).map_err(|source| CliError::Network {
+                    path: path.to_owned(),
+                    case: test.name.clone(),
+                    source,
+                })
+            })?;
+            let verdict = known::excuse(&test.name, verdict);
+            verdicts.push(CaseVerdict { case: test.name, verdict });
+        }
+        Ok(verdicts)
+    }
+}
+
+/// The engines in `slot`, started when they are first needed.
+fn engines<'e>(
+    slot: &'e mut Option<Engines>,
+    workers: &[usize],
+    access_list: bool,
+) -> Result<&'e Engines, CliError> {
+    let engines = match slot.take() {
+        Some(engines) => engines,
+        None => Engines::new(workers, access_list)?,
+    };
+    Ok(slot.insert(engines))
+}
+
+/// Turns a panic into the case's failure, so that one case cannot hide what
+/// became of thousands of others.
+fn guarded(run: impl FnOnce() -> Result<Verdict, CliError>) -> Result<Verdict, CliError> {
+    // Nothing of a case is used after its panic; engines promise to survive.
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let difference = Difference {
+            transaction: None,
+            location: "run".to_owned(),
+            got: format!("panic: {}", panic_message(&*panic)),
+            expected: "a verdict".to_owned(),
+        };
+        Ok(Verdict::Failed(vec![Finding { block: None, workers: None, difference }]))
+    })
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Writes verdicts as they come and counts them.
+struct Report<'r, 'a> {
+    console: &'r mut Console<'a>,
+    bar: &'r ProgressBar,
+    totals: VerifyTotals,
+    /// Skipped cases by reason.
+    skips: BTreeMap<String, usize>,
+}
+
+impl<'r, 'a> Report<'r, 'a> {
+    const fn new(console: &'r mut Console<'a>, bar: &'r ProgressBar) -> Self {
+        let totals = VerifyTotals { cases: 0, passed: 0, failed: 0, skipped: 0 };
+        Self { console, bar, totals, skips: BTreeMap::new() }
+    }
+
+    fn file(&mut self, FileVerdicts { file, verdicts }: FileVerdicts) -> Result<(), CliError> {
+        for CaseVerdict { case, verdict } in verdicts {
+            self.totals.cases += 1;
+            match verdict {
+                Verdict::Passed => self.totals.passed += 1,
+                Verdict::Failed(findings) => {
+                    self.totals.failed += 1;
+                    self.failures(&file, &case, &findings)?;
+                }
+                Verdict::Skipped(reason) => {
+                    self.totals.skipped += 1;
+                    let record =
+                        SkipRecord { result: "skipped", file: &file, case: &case, reason: &reason };
+                    self.console.record(&record)?;
+                    let text = format!("skipped {file}\n  case {case}\n  {reason}");
+                    self.bar.suspend(|| self.console.line(&text))?;
+                    *self.skips.entry(reason).or_default() += 1;
+                }
+            }
+        }
+        self.bar.inc(1);
+        self.bar.set_message(format!("{} cases, {} failed", self.totals.cases, self.totals.failed));
+        Ok(())
+    }
+
+    fn failures(&mut self, file: &str, case: &str, findings: &[Finding]) -> Result<(), CliError> {
+        self.bar.suspend(|| self.console.line(&format!("FAILED {file}\n  case {case}")))?;
+        for finding in findings {
+            let record = FailureRecord::new(file, case, finding);
+            self.console.record(&record)?;
+            self.bar.suspend(|| self.console.line(&record.text()))?;
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<VerifyTotals, CliError> {
+        let totals = self.totals;
+        if !self.skips.is_empty() {
+            let mut skips = table(["skipped because", "cases"]);
+            for (reason, count) in &self.skips {
+                skips.add_row([reason.clone(), count.to_string()]);
+            }
+            self.console.line(&skips.to_string())?;
+        }
+        let mut summary = table(["", "cases", "passed", "failed", "skipped"]);
+        let counts = [totals.cases, totals.passed, totals.failed, totals.skipped];
+        let cells = counts.map(|count| count.to_string());
+        summary.add_row(std::iter::once("total".to_owned()).chain(cells));
+        self.console.line(&summary.to_string())?;
+        self.console.record(&totals)?;
+        Ok(totals)
+    }
+}
