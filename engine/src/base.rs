@@ -46,8 +46,9 @@ impl<R: DatabaseRef> DatabaseRef for BaseReader<'_, R> {
     }
 }
 
-/// A reader of the base state that shares what it reads with all workers of a
-/// block, through the base values that the multi-version memory keeps.
+/// A reader of the base state for the frontier, which takes what speculation
+/// has fetched already from the multi-version memory. It adds nothing there:
+/// the committed state keeps what is read here.
 pub(crate) struct SharedBase<'a, R> {
     pub(crate) memory: &'a MultiVersionMemory,
     pub(crate) reader: BaseReader<'a, R>,
@@ -63,8 +64,10 @@ impl<R: DatabaseRef> DatabaseRef for SharedBase<'_, R> {
     type Error = BaseStateError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
-        let account = self.memory.account(address);
-        self.memory.base_account(account, |address| self.reader.basic_ref(address))
+        match self.memory.known_account(&address) {
+            Some(known) => Ok(known),
+            None => self.reader.basic_ref(address),
+        }
     }
 
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
@@ -72,8 +75,10 @@ impl<R: DatabaseRef> DatabaseRef for SharedBase<'_, R> {
     }
 
     fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, BaseStateError> {
-        let slot = self.memory.slot(self.memory.account(address), slot);
-        self.memory.base_slot(slot, |address, slot| self.reader.storage_ref(address, slot))
+        match self.memory.known_slot(&address, slot) {
+            Some(known) => Ok(known),
+            None => self.reader.storage_ref(address, slot),
+        }
     }
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, BaseStateError> {

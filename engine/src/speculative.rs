@@ -5,6 +5,7 @@ use crate::{
     base::BaseReader,
     prepared::Prepared,
     view::{Stop, View},
+    writes,
 };
 use alloy_evm::EvmEnv;
 use alloy_primitives::{Address, U256};
@@ -26,8 +27,14 @@ use revm::{
         interpreter_types::InputsTr,
     },
     primitives::hardfork::SpecId,
+    state::EvmState,
 };
 use std::{cell::Cell, marker::PhantomData};
+
+/// Credits from which the receiver's balance may decide whether they fail:
+/// fewer than 2^127 smaller ones cannot overflow a balance that counts as far
+/// from overflow.
+const HUGE_CREDIT: U256 = U256::from_limbs([0, 0, 1, 0]);
 
 type SpeculativeContext<'a, R> =
     Context<BlockEnv, TxEnv, CfgEnv, View<'a, R>, Journal<View<'a, R>>, ()>;
@@ -85,7 +92,7 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
         let state = self.evm.ctx.journal_mut().finalize();
         match outcome {
             Ok(result) => {
-                self.settle_observations(prepared);
+                self.settle_observations(prepared, &state);
                 let result = Box::new(ResultAndState::new(result, state));
                 Run::Done { result, reward: handler.reward.get() }
             }
@@ -94,28 +101,33 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
         }
     }
 
-    /// Writes down for each account read what of it mattered.
+    /// Writes down for each account read how much of it mattered.
     ///
-    /// A balance matters if an instruction looked at it or could spend it, and
-    /// to the sender; a nonce only to the sender. Where contracts are created
-    /// or accounts delegated, nonces of others matter as well, and in Amsterdam
-    /// gas depends on more (EIP-8037): there, everything counts.
-    fn settle_observations(&mut self, prepared: &Prepared) {
+    /// All of it matters for the sender, for accounts whose balance an
+    /// instruction looked at or could spend, and for those that were changed
+    /// in another way than by a credit. Where contracts are created or
+    /// accounts delegated, the nonces of others matter as well, and in
+    /// Amsterdam gas depends on more (EIP-8037): there, everything counts.
+    fn settle_observations(&mut self, prepared: &Prepared, state: &EvmState) {
         let env = &prepared.env;
-        let everything = self.spec.is_enabled_in(SpecId::AMSTERDAM)
-            || env.kind.is_create()
-            || !env.authorization_list.is_empty();
         let trace = &mut self.view().trace;
-        if everything || trace.creates {
+        if trace.observes_all
+            || env.kind.is_create()
+            || !env.authorization_list.is_empty()
+            || env.value >= HUGE_CREDIT
+            || self.spec.is_enabled_in(SpecId::AMSTERDAM)
+        {
             return;
         }
+        let trace = &mut self.view().trace;
         let balances = std::mem::take(&mut trace.balances);
         for read in trace.accounts_mut() {
-            let is_caller = read.address == env.caller;
-            read.observed = Observed {
-                balance: is_caller || balances.contains(&read.address),
-                nonce: is_caller,
-            };
+            let credited_only = state
+                .get(&read.address)
+                .is_none_or(|account| writes::is_only_credited(account, read.seen.as_ref()));
+            if credited_only && read.address != env.caller && !balances.contains(&read.address) {
+                read.observed = Observed::Shape;
+            }
         }
         trace.balances = balances;
     }
@@ -207,22 +219,27 @@ fn self_balance<R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> InstructionExecRes
     host::selfbalance(ctx)
 }
 
-fn self_destruct<R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> InstructionExecResult {
-    observe_own(&mut ctx);
+fn self_destruct<R: DatabaseRef>(ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+    // The credit is a whole balance, which may be huge.
+    ctx.host.journaled_state.database.trace.observes_all = true;
     host::selfdestruct(ctx)
 }
 
 /// CALL and CALLCODE take gas, target and value from the top of the stack.
 fn call<const KIND: u8, R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> InstructionExecResult {
     let interpreter: &Interpreter<EthInterpreter> = ctx.interpreter;
-    let value = interpreter.stack.data().iter().rev().nth(2);
-    if value.is_some_and(|value| !value.is_zero()) {
-        observe_own(&mut ctx);
+    if let Some(value) = interpreter.stack.data().iter().rev().nth(2) {
+        if *value >= HUGE_CREDIT {
+            ctx.host.journaled_state.database.trace.observes_all = true;
+        } else if !value.is_zero() {
+            observe_own(&mut ctx);
+        }
     }
     contract::call::<KIND, _, _>(ctx)
 }
 
 fn create<const IS_CREATE2: bool, R: DatabaseRef>(ctx: Frame<'_, '_, R>) -> InstructionExecResult {
-    ctx.host.journaled_state.database.trace.creates = true;
+    // Nonces of creator and created are looked at.
+    ctx.host.journaled_state.database.trace.observes_all = true;
     contract::create::<IS_CREATE2, _, _>(ctx)
 }

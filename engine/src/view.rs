@@ -72,8 +72,9 @@ pub(crate) struct Trace {
     pub(crate) beneficiary: Option<AccountRead>,
     /// Accounts whose balance an instruction looked at or spent from.
     pub(crate) balances: Vec<Address>,
-    /// A contract was created, or its creation tried: nonces were looked at.
-    pub(crate) creates: bool,
+    /// The execution did something after which every account must count as
+    /// observed.
+    pub(crate) observes_all: bool,
 }
 
 impl Trace {
@@ -81,7 +82,7 @@ impl Trace {
         self.reads.clear();
         self.beneficiary = None;
         self.balances.clear();
-        self.creates = false;
+        self.observes_all = false;
     }
 
     /// Reads of accounts, the beneficiary's included.
@@ -171,7 +172,7 @@ impl<R: DatabaseRef> Database for View<'_, R> {
             account,
             address,
             seen: info.as_ref().map(AccountBasics::from),
-            observed: Observed::ALL,
+            observed: Observed::Whole,
         };
         if address == self.beneficiary {
             self.trace.beneficiary = Some(read);

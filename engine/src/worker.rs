@@ -15,7 +15,7 @@ use crate::{
 use alloy_primitives::{Address, B256, U256};
 use blockloom_scheduler::{Blocked, Frontier, Scheduler, Step, Task, TxIdx, Version};
 use blockloom_state::{
-    AccountBasics, Agreement, BaseStateError, Drift, MultiVersionMemory, WriteSet,
+    AccountBasics, Agreement, BaseStateError, Drift, MultiVersionMemory, Observed, WriteSet,
 };
 use parking_lot::Mutex;
 use revm::{
@@ -150,7 +150,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     ) {
         let view = self.speculator.view();
         let trace = std::mem::take(&mut view.trace);
-        let guess = trace.beneficiary.as_ref().is_some_and(|read| read.observed.balance);
+        let guess = trace.beneficiary.as_ref().is_some_and(|read| read.observed == Observed::Whole);
         self.writes.clear();
         if let Some(result) = &result {
             writes::of_speculation(&result.state, &trace, &mut view.interner, &mut self.writes);
@@ -289,6 +289,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
             })?;
         if valid {
             committed.commit(position, prepared, *result);
+            debug_assert!(self.memory_agrees(&trace, version.tx, committed));
         }
         Ok(valid)
     }
@@ -320,6 +321,22 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
             return Ok(false);
         }
         reward.map_or(Ok(true), |reward| committed.pay(self.shared.beneficiary(), reward, state))
+    }
+
+    /// Whether the multi-version memory says of what `tx` read what is
+    /// committed now. Everything hangs on it: later reads are validated
+    /// against that memory.
+    fn memory_agrees(
+        &self,
+        trace: &Trace,
+        tx: TxIdx,
+        committed: &mut Committed<SharedBase<'a, R>>,
+    ) -> bool {
+        trace.reads.accounts.iter().all(|read| {
+            let published = self.shared.memory.peek_account(read.account, tx.next());
+            let info = committed.state().basic(read.address);
+            published == info.ok().map(|info| info.as_ref().map(AccountBasics::from))
+        })
     }
 
     fn block_gas_exhausted(&self, position: usize, available: u64) -> BlockError {

@@ -33,7 +33,7 @@ pub(crate) fn of_committed(state: &EvmState, interner: &mut Interner<'_>, writes
             account: interner.account(*address),
             address: *address,
             seen: existed.then(|| AccountBasics::from(&account.original_info())),
-            observed: Observed::ALL,
+            observed: Observed::Whole,
         };
         push(account, &read, interner, writes);
     }
@@ -57,6 +57,15 @@ fn push(account: &Account, read: &AccountRead, interner: &mut Interner<'_>, writ
     }
 }
 
+/// Whether an execution did nothing to an account but credit it.
+pub(crate) fn is_only_credited(account: &Account, seen: Option<&AccountBasics>) -> bool {
+    let now = AccountBasics::from(&account.info);
+    let unspent = |seen: &AccountBasics| {
+        seen.nonce == now.nonce && seen.code_hash == now.code_hash && seen.balance <= now.balance
+    };
+    !account.is_created() && !account.is_selfdestructed() && seen.is_none_or(unspent)
+}
+
 /// What a transaction did to the basics of a touched account; `None` if
 /// nothing. The cases are those of revm's own state, in its order.
 fn account_write(account: &Account, read: &AccountRead) -> Option<AccountWrite> {
@@ -75,11 +84,8 @@ fn account_write(account: &Account, read: &AccountRead) -> Option<AccountWrite> 
     if read.seen == Some(now) {
         return None;
     }
-    let unspent = |seen: &AccountBasics| {
-        seen.nonce == now.nonce && seen.code_hash == now.code_hash && seen.balance <= now.balance
-    };
     match &read.seen {
-        Some(seen) if !read.observed.balance && unspent(seen) => {
+        Some(seen) if read.observed == Observed::Shape => {
             Some(AccountWrite::Credit(now.balance - seen.balance))
         }
         _ => Some(AccountWrite::Set { info: Some(kept(&account.info)), wiped: false }),

@@ -8,21 +8,18 @@ use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
 use revm::primitives::KECCAK_EMPTY;
 
-/// Which fields of an account an execution let itself be guided by. Existence,
-/// emptiness (EIP-161) and code always count.
+/// How much of an account an execution let itself be guided by.
+///
+/// There is nothing in between on purpose: an account that an execution looked
+/// at in part could be written as a whole, with the part it did not look at out
+/// of date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observed {
-    /// The balance was looked at, or spent from.
-    pub balance: bool,
-    /// The nonce was checked or counted up.
-    pub nonce: bool,
-}
-
-impl Observed {
-    /// Everything.
-    pub const ALL: Self = Self { balance: true, nonce: true };
-    /// Only what calling an account, or crediting it, depends on.
-    pub const SHAPE: Self = Self { balance: false, nonce: false };
+pub enum Observed {
+    /// Everything: balance, nonce and code.
+    Whole,
+    /// What calling an account, or crediting it, depends on: whether it exists,
+    /// is empty (EIP-161), and its code.
+    Shape,
 }
 
 /// How a past read compares with what the same read would give now.
@@ -49,9 +46,11 @@ pub struct AccountRead {
     pub observed: Observed,
 }
 
-/// Balances from which a credit could overflow; a read that meets one is
-/// compared in full, so that credits are only commutative where they cannot
-/// fail.
+/// Balances from which credits could overflow: a read that meets one is
+/// compared in full, so that credits are commutative only where they cannot
+/// fail. Single credits below 2^128 need more than 2^127 of them to get from
+/// here to the end of the range; whoever makes a larger one must observe
+/// everything.
 const NEAR_OVERFLOW: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
 
 impl AccountRead {
@@ -64,11 +63,11 @@ impl AccountRead {
             (Some(seen), Some(now)) => (seen, now),
             _ => return Agreement::Stale,
         };
-        let shape_holds = seen.code_hash == now.code_hash && is_empty(seen) == is_empty(now);
-        let nonce_holds = seen.nonce == now.nonce || !self.observed.nonce;
-        let balance_holds = seen.balance == now.balance
-            || !self.observed.balance && seen.balance.max(now.balance) < NEAR_OVERFLOW;
-        if shape_holds && nonce_holds && balance_holds {
+        let shape_holds = self.observed == Observed::Shape
+            && seen.code_hash == now.code_hash
+            && is_empty(seen) == is_empty(now);
+        let credits_cannot_fail = seen.balance.max(now.balance) < NEAR_OVERFLOW;
+        if shape_holds && (seen.balance == now.balance || credits_cannot_fail) {
             Agreement::Drifted
         } else {
             Agreement::Stale
@@ -164,14 +163,14 @@ mod tests {
     #[test]
     fn an_observed_balance_must_not_move() {
         let (seen, now) = (Some(basics(5, 1)), Some(basics(6, 1)));
-        assert_eq!(compare(seen, Observed::ALL, now), Agreement::Stale);
-        assert_eq!(compare(seen, Observed::SHAPE, now), Agreement::Drifted);
-        assert_eq!(compare(seen, Observed::ALL, seen), Agreement::Same);
+        assert_eq!(compare(seen, Observed::Whole, now), Agreement::Stale);
+        assert_eq!(compare(seen, Observed::Shape, now), Agreement::Drifted);
+        assert_eq!(compare(seen, Observed::Whole, seen), Agreement::Same);
     }
 
     #[test]
     fn emptiness_existence_and_code_always_count() {
-        let shape = Observed::SHAPE;
+        let shape = Observed::Shape;
         assert_eq!(compare(Some(basics(0, 0)), shape, Some(basics(1, 0))), Agreement::Stale);
         assert_eq!(compare(None, shape, Some(basics(1, 0))), Agreement::Stale);
         assert_eq!(compare(None, shape, Some(basics(0, 0))), Agreement::Stale);
@@ -182,6 +181,6 @@ mod tests {
     #[test]
     fn balances_near_overflow_are_compared_in_full() {
         let huge = AccountBasics { balance: NEAR_OVERFLOW, ..basics(0, 1) };
-        assert_eq!(compare(Some(basics(5, 1)), Observed::SHAPE, Some(huge)), Agreement::Stale);
+        assert_eq!(compare(Some(basics(5, 1)), Observed::Shape, Some(huge)), Agreement::Stale);
     }
 }

@@ -86,6 +86,11 @@ impl AccountCell {
         Ok(self.base.get_or_init(|| loaded))
     }
 
+    /// The base value, if somebody has read it.
+    pub(super) fn known_base(&self) -> Option<&Option<AccountInfo>> {
+        self.base.get()
+    }
+
     /// Sets the base value before any reader comes.
     pub(super) fn preset(&self, info: Option<AccountInfo>) {
         self.base.get_or_init(|| info);

@@ -1,6 +1,7 @@
 //! Who wrote one location, and who read it.
 
 use blockloom_scheduler::TxIdx;
+use smallvec::SmallVec;
 
 /// What the newest incarnation of a transaction left at a location.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,16 +34,17 @@ struct Reader {
 /// readers in no order.
 ///
 /// Short in practice: most locations have no writer in a block, most others
-/// one. Searches start at the end, near where the frontier is.
+/// one, and few have more than two readers in flight; so that many live inside
+/// the cell. Searches start at the end, near where the frontier is.
 #[derive(Debug)]
 pub(super) struct Chain<V> {
-    entries: Vec<(TxIdx, Entry<V>)>,
-    readers: Vec<Reader>,
+    entries: SmallVec<[(TxIdx, Entry<V>); 1]>,
+    readers: SmallVec<[Reader; 2]>,
 }
 
 impl<V> Default for Chain<V> {
     fn default() -> Self {
-        Self { entries: Vec::new(), readers: Vec::new() }
+        Self { entries: SmallVec::new(), readers: SmallVec::new() }
     }
 }
 

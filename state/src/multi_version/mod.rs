@@ -79,11 +79,22 @@ impl WriteSet {
     }
 }
 
-/// Locations that a transaction's newest incarnation wrote, sorted.
+/// Locations that a transaction's newest incarnation wrote.
 #[derive(Debug, Default)]
 struct Written {
     accounts: Vec<AccountIdx>,
     slots: Vec<SlotIdx>,
+}
+
+impl Written {
+    const fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.slots.is_empty()
+    }
+
+    fn sort(&mut self) {
+        self.accounts.sort_unstable();
+        self.slots.sort_unstable();
+    }
 }
 
 /// The multi-version memory of one block.
@@ -157,31 +168,21 @@ impl MultiVersionMemory {
         self.slot_cell(self.slot(self.account(address), slot)).preset(value);
     }
 
-    /// The account in the base state, read through `load` the first time.
-    ///
-    /// # Errors
-    ///
-    /// Whatever `load` answers; failures are not kept.
-    pub fn base_account<E>(
-        &self,
-        account: AccountIdx,
-        load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
-    ) -> Result<Option<AccountInfo>, E> {
-        self.account_cell(account).base(load).cloned()
+    /// The account in the base state, if some reader of this memory has
+    /// fetched it.
+    #[must_use]
+    pub fn known_account(&self, address: &Address) -> Option<Option<AccountInfo>> {
+        let account = *self.account_index.get(address)?;
+        self.account_cell(account).known_base().cloned()
     }
 
-    /// The slot in the base state, read through `load` the first time.
-    ///
-    /// # Errors
-    ///
-    /// Whatever `load` answers; failures are not kept.
-    pub fn base_slot<E>(
-        &self,
-        slot: SlotIdx,
-        load: impl FnOnce(Address, U256) -> Result<U256, E>,
-    ) -> Result<U256, E> {
-        let cell = self.slot_cell(slot);
-        cell.base(|| load(self.account_cell(cell.account).address, cell.slot))
+    /// The slot in the base state, if some reader of this memory has fetched
+    /// it.
+    #[must_use]
+    pub fn known_slot(&self, address: &Address, slot: U256) -> Option<U256> {
+        let account = *self.account_index.get(address)?;
+        let slot = *self.slot_index.get(&(account, slot))?;
+        self.slot_cell(slot).known_base()
     }
 
     /// The account as the transactions below `reader` left it; notes that
@@ -276,8 +277,6 @@ impl MultiVersionMemory {
             accounts: writes.accounts.iter().map(|(account, _)| *account).collect(),
             slots: writes.slots.iter().map(|(slot, _)| *slot).collect(),
         };
-        now.accounts.sort_unstable();
-        now.slots.sort_unstable();
         for (account, write) in writes.accounts.drain(..) {
             self.account_cell(account).publish(writer, write, committed, overtaken);
         }
@@ -285,6 +284,22 @@ impl MultiVersionMemory {
             self.slot_cell(slot).publish(writer, value, committed, overtaken);
         }
         let mut written = self.written[writer.position()].lock();
+        if !written.is_empty() {
+            now.sort();
+            self.withdraw(writer, &written, &now, overtaken);
+        }
+        *written = now;
+    }
+
+    /// Takes back what `writer` wrote at locations of `written` that are not in
+    /// `now`, which is sorted.
+    fn withdraw(
+        &self,
+        writer: TxIdx,
+        written: &Written,
+        now: &Written,
+        overtaken: &mut Vec<TxIdx>,
+    ) {
         for account in &written.accounts {
             if now.accounts.binary_search(account).is_err() {
                 self.account_cell(*account).withdraw(writer, overtaken);
@@ -295,7 +310,6 @@ impl MultiVersionMemory {
                 self.slot_cell(*slot).withdraw(writer, overtaken);
             }
         }
-        *written = now;
     }
 
     /// Turns what `writer` last published into estimates.
