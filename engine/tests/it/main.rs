@@ -2,3 +2,4 @@
 
 mod mainnet;
 mod support;
+mod traps;

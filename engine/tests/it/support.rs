@@ -1,14 +1,28 @@
 //! What the tests share.
 
+pub(crate) mod block;
+pub(crate) mod code;
+pub(crate) mod faulty;
+pub(crate) mod forks;
+pub(crate) mod gate;
+pub(crate) mod jitter;
+pub(crate) mod number;
+pub(crate) mod world;
+
+use alloy_primitives::{Address, U256};
+use block::{Tx, block, header};
 use blockloom_engine::{
     BlockError, BlockOutput, ChainSpec, Config, Engine, Executed, ExecutionStats, Mode,
     RecoveredBlock,
 };
 use blockloom_state::Snapshot;
+use forks::{Fork, spec};
+use gate::{Gate, Key};
 use std::{
     path::{Path, PathBuf},
     sync::LazyLock,
 };
+use world::World;
 
 /// The worker counts every comparison runs at.
 pub(crate) const WORKERS: [usize; 4] = [1, 2, 4, 8];
@@ -51,9 +65,116 @@ pub(crate) fn check<S: Snapshot>(
             total.at_frontier += stats.at_frontier;
             output
         });
-        assert_eq!(actual, expected, "{workers} workers");
+        assert_same(&actual, &expected, workers);
     }
     (expected, total)
+}
+
+/// Asserts that a parallel answer is the sequential one, and says where it
+/// first differs.
+#[track_caller]
+fn assert_same(actual: &Answer, expected: &Answer, workers: usize) {
+    if actual == expected {
+        return;
+    }
+    let (Ok(actual), Ok(expected)) = (actual, expected) else {
+        panic!("{workers} workers: {actual:?}\nsequential: {expected:?}");
+    };
+    let receipts = actual.receipts.iter().zip(&expected.receipts);
+    for (position, (actual, expected)) in receipts.enumerate() {
+        assert_eq!(actual, expected, "transaction {position}, {workers} workers");
+    }
+    for address in actual.changes.accounts.keys().chain(expected.changes.accounts.keys()) {
+        let [actual, expected] = [actual, expected].map(|of| of.changes.accounts.get(address));
+        assert_eq!(actual, expected, "account {address}, {workers} workers");
+    }
+    for (actual, expected) in
+        actual.access_list.iter().flatten().zip(expected.access_list.iter().flatten())
+    {
+        assert_eq!(actual, expected, "access list, {workers} workers");
+    }
+    panic!("{workers} workers: {actual:?}\nsequential: {expected:?}");
+}
+
+/// [`check`] for a block of `transactions` on `fork`.
+#[track_caller]
+pub(crate) fn run(fork: Fork, world: &World, transactions: Vec<Tx>) -> Answer {
+    check(&spec(fork), &block(header(fork), world, transactions), &world.0).0
+}
+
+/// [`check_stale`] for a block of `transactions` on `fork`: that of `lower`
+/// waits until another one has asked the base state for `on`.
+#[track_caller]
+pub(crate) fn run_stale(
+    fork: Fork,
+    world: &World,
+    transactions: Vec<Tx>,
+    lower: Address,
+    on: Key,
+) -> BlockOutput {
+    check_stale(&spec(fork), &block(header(fork), world, transactions), world, lower, on)
+}
+
+/// What `slot` was changed to, if it was.
+pub(crate) fn changed(output: &BlockOutput, address: Address, slot: u64) -> Option<U256> {
+    output.changes.accounts.get(&address)?.slots.get(&U256::from(slot)).copied()
+}
+
+/// The balance of an account that was changed and exists.
+pub(crate) fn balance(output: &BlockOutput, address: Address) -> Option<U256> {
+    Some(output.changes.accounts.get(&address)?.after?.balance)
+}
+
+/// A block's answer, or its error in full.
+pub(crate) type Answer = Result<BlockOutput, String>;
+
+/// Executes `block` at every worker count while the first read of the account
+/// `lower` waits until the base state has been asked for `on`; asserts that
+/// all agree, and gives the statistics of each run with more than one worker.
+#[track_caller]
+pub(crate) fn check_gated(
+    spec: &ChainSpec,
+    block: &RecoveredBlock,
+    world: &World,
+    lower: Address,
+    on: Key,
+) -> (Answer, Vec<ExecutionStats>) {
+    let expected = verdict(engines()[0].execute_sequential(spec, block, &world.0));
+    let expected = expected.map(|(output, _)| output);
+    let mut all = Vec::new();
+    for engine in engines() {
+        let workers = engine.workers();
+        let held = (workers > 1).then_some(Key::Account(lower));
+        let gate = Gate::new(&world.0, held, on);
+        let actual = verdict(engine.execute(spec, block, &gate)).map(|(output, stats)| {
+            if workers > 1 {
+                all.push(stats);
+            }
+            output
+        });
+        assert_same(&actual, &expected, workers);
+        assert!(workers == 1 || gate.worked(), "nobody else came by at {workers} workers");
+    }
+    (expected, all)
+}
+
+/// As [`check_gated`], for a block that is valid, where a transaction above
+/// `lower`'s has then surely read what is stale; asserts that each run found
+/// out.
+#[track_caller]
+pub(crate) fn check_stale(
+    spec: &ChainSpec,
+    block: &RecoveredBlock,
+    world: &World,
+    lower: Address,
+    on: Key,
+) -> BlockOutput {
+    let (answer, runs) = check_gated(spec, block, world, lower, on);
+    let answer = answer.expect("the block is valid");
+    for run in runs {
+        assert!(run.aborts > 0, "nothing was stale at {} workers: {run:?}", run.workers);
+    }
+    answer
 }
 
 /// The shared test data, or `None`, said loudly, where it is absent. In CI it

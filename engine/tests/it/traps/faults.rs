@@ -1,0 +1,106 @@
+//! Base states that fail.
+
+use crate::support::{
+    WORKERS,
+    block::{Tx, block, header},
+    check,
+    code::{Code, input},
+    engine, engines,
+    faulty::Faulty,
+    forks::{FORKS, Fork, spec},
+    gate::{Gate, Key},
+    world::{MINER, World, contract, nobody, user},
+};
+use blockloom_engine::{BlockError, InternalError};
+use revm::bytecode::opcode as op;
+
+#[test]
+fn a_failure_that_only_stale_speculation_meets_is_no_failure() {
+    for fork in FORKS {
+        // The pointer's slot is set by the first transaction; who reads it
+        // before goes astray, to a slot that cannot be read.
+        let pointer = Code::new().push(1).op(op::SLOAD).op(op::SLOAD).store_top(2);
+        let switch = Code::switch([Code::new().store(1, 40), pointer]);
+        let world = World::new().contract(contract(1), &switch).slot(contract(1), 1, 666).slot(
+            contract(1),
+            40,
+            7,
+        );
+        let call = |sender, case| Tx::call(user(sender), contract(1)).input(input(case));
+        let block = block(header(fork), &world, vec![call(0, 0), call(1, 1), call(2, 1)]);
+        let astray = Key::slot(contract(1), 666);
+        let broken = Faulty::new(&world.0, vec![astray]);
+        let (answer, _) = check(&spec(fork), &block, &broken);
+        let expected = answer.expect("nobody really goes there");
+        for engine in engines() {
+            let held = (engine.workers() > 1).then_some(Key::Account(user(0)));
+            let gate = Gate::new(&broken, held, astray);
+            let executed = engine.execute(&spec(fork), &block, &gate).expect("no failure");
+            assert_eq!(executed.output, expected, "{fork}, {} workers", engine.workers());
+            assert!(engine.workers() == 1 || (gate.worked() && executed.stats.aborts > 0));
+        }
+    }
+}
+
+#[test]
+fn a_real_failure_names_the_transaction_that_met_it() {
+    for fork in FORKS {
+        let world = World::new().contract(contract(1), &Code::new().count(1));
+        let places = [
+            (Key::slot(contract(1), 1), 3),
+            (Key::Account(contract(1)), 3),
+            (Key::Account(user(5)), 5),
+            (Key::Account(nobody(2)), 2),
+        ];
+        for (at, index) in places {
+            let transactions = (0..6)
+                .map(|n| match n {
+                    0..3 => Tx::send(user(n), nobody(n), 1),
+                    _ => Tx::call(user(n), contract(1)),
+                })
+                .collect();
+            let block = block(header(fork), &world, transactions);
+            let broken = Faulty::new(&world.0, vec![at]);
+            let (answer, _) = check(&spec(fork), &block, &broken);
+            let error = answer.expect_err("the base state fails");
+            assert!(error.contains(&format!("transaction: Some({index})")), "{fork}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_failure_in_paying_the_beneficiary_is_the_transactions() {
+    for fork in FORKS {
+        let world = World::new();
+        let transactions = (0..4).map(|n| Tx::send(user(n), user(9), 1)).collect();
+        let block = block(header(fork), &world, transactions);
+        let at = Key::Account(MINER);
+        let broken = Faulty::new(&world.0, vec![at]);
+        let error = check(&spec(fork), &block, &broken).0.expect_err("it cannot be paid");
+        assert!(error.contains("transaction: Some(0)"), "{fork}: {error}");
+    }
+}
+
+#[test]
+fn a_panic_in_the_base_state_is_an_error_and_the_engine_lives_on() {
+    for fork in [Fork::Frontier, Fork::Prague, Fork::Amsterdam] {
+        let world = World::new().contract(contract(1), &Code::new().count(1));
+        let transactions: Vec<_> = (0..8).map(|n| Tx::call(user(n), contract(1))).collect();
+        let block = block(header(fork), &world, transactions);
+        for at in [Key::slot(contract(1), 1), Key::Account(user(0)), Key::Account(user(7))] {
+            let broken = Faulty::panicking(&world.0, at);
+            for workers in WORKERS {
+                let engine = engine(workers);
+                let error = engine.execute(&spec(fork), &block, &broken).expect_err("it panics");
+                let BlockError::Internal { reason: InternalError::Panic { message }, .. } = error
+                else {
+                    panic!("{error:?}");
+                };
+                assert_eq!(message, "the disk is on fire");
+                let again = engine.execute(&spec(fork), &block, &world.0).expect("it is whole");
+                let expected = engine.execute_sequential(&spec(fork), &block, &world.0);
+                assert_eq!(again.output, expected.expect("it is whole").output);
+            }
+        }
+    }
+}
