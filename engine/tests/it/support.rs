@@ -18,6 +18,7 @@ use blockloom_engine::{
 use blockloom_state::Snapshot;
 use forks::{Fork, spec};
 use gate::{Gate, Key};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -27,12 +28,21 @@ use world::World;
 /// The worker counts every comparison runs at.
 pub(crate) const WORKERS: [usize; 4] = [1, 2, 4, 8];
 
+/// Held by whoever makes one worker wait for another: tests that share a
+/// process share the engines' threads, and two that wait would wait for ever.
+static WAITING: Mutex<()> = Mutex::new(());
+
 static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(|| WORKERS.map(engine).into());
 
 /// An engine that takes the parallel path whatever the block.
 pub(crate) fn engine(workers: usize) -> Engine {
     let config = Config { workers, mode: Mode::Parallel, access_list: true, ..Config::default() };
     Engine::new(config).expect("threads can be started")
+}
+
+/// Makes sure that nobody else makes workers wait.
+pub(crate) fn waiting_alone() -> MutexGuard<'static, ()> {
+    WAITING.lock()
 }
 
 /// One engine per entry of [`WORKERS`], shared by all tests of a process.
@@ -142,6 +152,7 @@ pub(crate) fn check_gated(
     let expected = verdict(engines()[0].execute_sequential(spec, block, &world.0));
     let expected = expected.map(|(output, _)| output);
     let mut all = Vec::new();
+    let _alone = waiting_alone();
     for engine in engines() {
         let workers = engine.workers();
         let held = (workers > 1).then_some(Key::Account(lower));

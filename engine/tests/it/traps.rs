@@ -10,4 +10,5 @@ mod delegation;
 mod destruction;
 mod drift;
 mod faults;
+mod nonce;
 mod system;

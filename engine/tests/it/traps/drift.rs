@@ -195,3 +195,21 @@ fn slots_that_share_half_their_bits_are_told_apart() {
         }
     }
 }
+
+#[test]
+fn a_huge_credit_that_is_taken_back_meets_a_balance_that_has_grown() {
+    for fork in since(Fork::Byzantium) {
+        let almost_all = U256::MAX - U256::from(10);
+        let payer = Code::new().push_call(contract(3), almost_all).store_top(1);
+        // Gives the payment back.
+        let payee = Code::new().revert();
+        // Costs gas only if it is reached.
+        let world = World::new()
+            .rich_contract(contract(3), &Code::new().touch_slot(1).then(&payee), 5)
+            .contract(contract(2), &Code::new().self_destruct(contract(3)))
+            .rich_contract(contract(1), &payer, U256::MAX);
+        let transactions =
+            vec![Tx::call(user(0), contract(2)).value(7), Tx::call(user(1), contract(1))];
+        run_stale(fork, &world, transactions, user(0), Key::Account(contract(3)));
+    }
+}

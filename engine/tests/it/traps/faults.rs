@@ -9,6 +9,7 @@ use crate::support::{
     faulty::Faulty,
     forks::{FORKS, Fork, spec},
     gate::{Gate, Key},
+    waiting_alone,
     world::{MINER, World, contract, nobody, user},
 };
 use blockloom_engine::{BlockError, InternalError};
@@ -32,6 +33,7 @@ fn a_failure_that_only_stale_speculation_meets_is_no_failure() {
         let broken = Faulty::new(&world.0, vec![astray]);
         let (answer, _) = check(&spec(fork), &block, &broken);
         let expected = answer.expect("nobody really goes there");
+        let _alone = waiting_alone();
         for engine in engines() {
             let held = (engine.workers() > 1).then_some(Key::Account(user(0)));
             let gate = Gate::new(&broken, held, astray);

@@ -9,7 +9,10 @@ use crate::support::{
     gate::Key,
     world::{ETHER, MINER, World, contract, nobody, user},
 };
-use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS};
+use alloy_eips::{
+    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS,
+    eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+};
 use alloy_evm::eth::dao_fork::{DAO_HARDFORK_ACCOUNTS, DAO_HARDFORK_BENEFICIARY};
 use alloy_primitives::U256;
 use revm::bytecode::opcode as op;
@@ -128,5 +131,24 @@ fn withdrawals_come_after_the_transactions() {
         let output = output.expect("the block is valid");
         assert_eq!(balance(&output, nobody(1)), Some(U256::from(1_000_000_008u64)), "{fork}");
         assert_eq!(changed(&output, contract(1), 1).or(Some(U256::from(5))), Some(U256::from(5)));
+    }
+}
+
+#[test]
+fn transactions_see_what_system_calls_wrote() {
+    for fork in since(Fork::Cancun) {
+        let roots = BEACON_ROOTS_ADDRESS;
+        // A recorder that counts its calls in slot 7, the system's included,
+        // and tells.
+        let count = Code::new().count(7).push(7).op(op::SLOAD).log_top().touch_slot(9);
+        let world = World::new().contract(roots, &count).slot(roots, 7, 40);
+        let transactions = vec![Tx::send(user(0), nobody(1), 1), Tx::call(user(1), roots)];
+        let block = block(header(fork), &world, transactions);
+        // The first one is held at the frontier until the second one has
+        // started, so that it is speculation that must know of the system call.
+        let on = Key::Account(user(1));
+        let (output, _) = check_gated(&spec(fork), &block, &world, user(0), on);
+        let told = &output.expect("the block is valid").receipts[1].logs[0].data.data;
+        assert_eq!(U256::from_be_slice(told), U256::from(42), "{fork}");
     }
 }
