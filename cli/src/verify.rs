@@ -26,7 +26,10 @@ use crate::{
     console::{Unit, table},
 };
 use batch::in_order;
-use blockloom_fixtures::blockchain_test;
+use blockloom_fixtures::{
+    blockchain_test,
+    mainnet::{MainnetBlock, MainnetSet, load_file as mainnet_block},
+};
 use difference::Difference;
 use discover::{CaseFile, FileKind};
 use engines::Engines;
@@ -36,7 +39,7 @@ use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     thread::available_parallelism,
 };
 use verdict::{CaseVerdict, FailureRecord, Finding, SkipRecord, Verdict};
@@ -61,13 +64,12 @@ pub fn verify(args: &VerifyArgs, console: &mut Console<'_>) -> Result<VerifyTota
         |runner, file| runner.run_file(file, args.filter.as_deref()),
         |verdicts| report.file(verdicts?),
     )?;
-    let totals = report.end()?;
     bar.finish_and_clear();
     match &args.filter {
-        Some(filter) if totals.cases == 0 => {
+        Some(filter) if report.totals.cases == 0 => {
             Err(CliError::NothingMatches { filter: filter.clone() })
         }
-        _ => Ok(totals),
+        _ => report.end(),
     }
 }
 
@@ -85,11 +87,13 @@ struct Runner<'a> {
     workers: &'a [usize],
     with_list: Option<Engines>,
     plain: Option<Engines>,
+    /// The set of the last mainnet block: its blocks share one file of code.
+    set: Option<(PathBuf, MainnetSet)>,
 }
 
 impl<'a> Runner<'a> {
     const fn new(workers: &'a [usize]) -> Self {
-        Self { workers, with_list: None, plain: None }
+        Self { workers, with_list: None, plain: None, set: None }
     }
 
     fn run_file(
@@ -117,10 +121,26 @@ impl<'a> Runner<'a> {
         if !chosen(&case) {
             return Ok(Vec::new());
         }
-        let block = blockloom_fixtures::mainnet::load_file(path)?;
+        let block = self.load_mainnet(path, &case)?;
         let engines = engines(&mut self.with_list, self.workers, true)?;
         let verdict = guarded(|| Ok(mainnet::verify(&block, engines)))?;
         Ok(vec![CaseVerdict { case, verdict }])
+    }
+
+    /// Loads a block, through its set if that lists it.
+    fn load_mainnet(&mut self, path: &Path, case: &str) -> Result<MainnetBlock, CliError> {
+        let folder = path.parent().and_then(Path::parent);
+        let (Some(folder), Ok(number)) = (folder, case.parse()) else {
+            return Ok(mainnet_block(path)?);
+        };
+        let set = match self.set.take() {
+            Some((open, set)) if open == folder => set,
+            _ if folder.join("index.json").is_file() => MainnetSet::open(folder)?,
+            _ => return Ok(mainnet_block(path)?),
+        };
+        let listed = set.path(number) == path;
+        let (_, set) = self.set.insert((folder.to_owned(), set));
+        Ok(if listed { set.load(number)? } else { mainnet_block(path)? })
     }
 
     fn run_tests(

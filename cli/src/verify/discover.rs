@@ -2,6 +2,7 @@
 
 use crate::CliError;
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -28,6 +29,7 @@ pub(crate) enum FileKind {
 /// content of each folder sorted by path. A file named twice runs once.
 pub(crate) fn case_files(paths: &[PathBuf]) -> Result<Vec<CaseFile>, CliError> {
     let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
     for path in paths {
         let mut files = Vec::new();
         if path.is_dir() {
@@ -38,10 +40,8 @@ pub(crate) fn case_files(paths: &[PathBuf]) -> Result<Vec<CaseFile>, CliError> {
             files.push(path.clone());
         }
         for path in files {
-            let kind = kind(&path);
-            let file = CaseFile { path, kind };
-            if !found.contains(&file) {
-                found.push(file);
+            if seen.insert(path.clone()) {
+                found.push(CaseFile { kind: kind(&path), path });
             }
         }
     }

@@ -153,7 +153,7 @@ fn names_spec(name: &str, broken: &Broken<'_>) -> bool {
 fn names_legacy(name: &str, broken: &Broken<'_>) -> bool {
     match name {
         // Headers, the block's own or an ommer's.
-        "1559BlockImportImpossible_BaseFeeWrong" => {
+        "1559BlockImportImpossible_BaseFeeWrong" | "LegacyBlockImportImpossible2" => {
             is_header(broken, |error| matches!(error, Header::BaseFee { .. }))
         }
         "3675PoSBlockRejected"

@@ -1,0 +1,11 @@
+//! The program as users run it: exit statuses, messages, output, and what it
+//! leaves on disk.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod conformance;
+mod data;
+mod program;
+mod replay;
+mod verify;
