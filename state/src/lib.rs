@@ -1,4 +1,71 @@
-//! What was read and written: base state, multi-version memory, the store.
+//! What was read and written: base state, multi-version memory, the committed
+//! state of a block, the store, and the tries that give its roots.
+//!
+//! The crate knows revm's database traits and value types, not its execution;
+//! and of the scheduler only how it names transactions.
+//!
+//! # Layers
+//!
+//! ```text
+//!   reads of a worker                       reads at the frontier
+//!          |                                          |
+//!  MultiVersionMemory  - - base values - ->      BlockState   --> BlockChanges
+//!          |                                          |                |
+//!          '----------> Snapshot (DatabaseRef) <------'                v
+//!                 MemoryState | Store | WitnessState <------ applied, persisted
+//! ```
+//!
+//! 1. **Base.** A [`Snapshot`] is the state before the block: any shared
+//!    `DatabaseRef`, or one reader per worker. [`MemoryState`] and the RocksDB
+//!    `Store` are two; [`CodeCache`] keeps analysed code across blocks.
+//! 2. **Speculation.** [`MultiVersionMemory`] keeps per location the newest
+//!    write of every transaction: a value, a credit, a wipe of the account's
+//!    storage, or an estimate. Base values are kept beside them, so each is
+//!    fetched once.
+//! 3. **Reads.** A [`ReadSet`] remembers every answer one execution was given.
+//!    The execution stands if each would be the same again; its docs argue why
+//!    comparing values is enough, and what an account's [`Observed`] shape is.
+//! 4. **Commit.** [`BlockState`] holds what is final. Transactions are
+//!    committed to it in block order, by the rules of revm's own state.
+//! 5. **Changes.** [`BlockChanges`] is what the block did in canonical form:
+//!    sorted, and only what differs from before.
+//! 6. **Persist.** The store takes a block in one write batch, height and root
+//!    included, and refuses one whose root is not its header's.
+//!
+//! # Invariants
+//!
+//! - A location is told apart by its full key, never by a hash of it.
+//! - What the multi-version memory says below the frontier is what is
+//!   committed; later reads are validated against it.
+//! - A slot of an account that was destroyed or created in the block reads
+//!   zero unless it was written since, also if the base state has a value.
+//! - No lock is held while the base state is read, and never two at once.
+//! - The store is at a block boundary whenever it can be opened.
+//!
+//! # Features
+//!
+//! `rocksdb` (default) builds the store. A client that brings its own state
+//! turns it off and compiles no C++.
+//!
+//! # Example
+//!
+//! ```
+//! use alloy_primitives::{Address, U256};
+//! use blockloom_state::{AccountBasics, AccountChange, BlockChanges, MemoryState};
+//! use revm::{DatabaseRef, primitives::KECCAK_EMPTY};
+//!
+//! let rich = AccountBasics { balance: U256::from(5), nonce: 0, code_hash: KECCAK_EMPTY };
+//! let mut changes = BlockChanges::default();
+//! let change = AccountChange { after: Some(rich), wiped: false, slots: Default::default() };
+//! changes.accounts.insert(Address::ZERO, change);
+//!
+//! let mut state = MemoryState::new();
+//! let empty_root = state.root();
+//! state.apply(&changes);
+//! assert_ne!(state.root(), empty_root);
+//! assert_eq!(state.basic_ref(Address::ZERO)?.map(|info| info.balance), Some(rich.balance));
+//! # Ok::<(), blockloom_state::MemoryStateError>(())
+//! ```
 
 mod block_state;
 mod changes;
