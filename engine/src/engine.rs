@@ -175,18 +175,23 @@ impl Engine {
         };
         let (output, mut stats) = parallel.run(&self.pool)?;
         stats.elapsed = started.elapsed();
+        tracing::debug!(?stats, "executed in parallel");
         Ok(Executed { output, stats })
     }
 
-    /// Turns a panic outside of the workers into an error.
+    /// Runs a block inside its span, and turns a panic outside of the workers
+    /// into an error.
     fn guarded(
         &self,
         block: &RecoveredBlock,
         run: impl FnOnce() -> Result<Executed, BlockError>,
     ) -> Result<Executed, BlockError> {
+        let number = block.header().number;
+        let span = tracing::debug_span!("execute", number, transactions = block.senders.len());
+        let _entered = span.enter();
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
             Err(BlockError::Internal {
-                number: block.header().number,
+                number,
                 reason: InternalError::Panic { message: panic_message(&*payload) },
             })
         })

@@ -12,7 +12,7 @@
 //!  MultiVersionMemory  - - base values - ->      BlockState   --> BlockChanges
 //!          |                                          |                |
 //!          '----------> Snapshot (DatabaseRef) <------'                v
-//!                 MemoryState | Store | WitnessState <------ applied, persisted
+//!                       MemoryState | Store         <------ applied, persisted
 //! ```
 //!
 //! 1. **Base.** A [`Snapshot`] is the state before the block: any shared
