@@ -167,17 +167,16 @@ pub(crate) fn from_executor(
 }
 
 /// Gives revm's own error for the transaction at `index` its type here, the
-/// same that [`from_executor`] gives it on the sequential path.
+/// same that [`from_executor`] gives it on the sequential path. `failure` is
+/// the first that the base state reported: revm goes on for a while after one,
+/// and may report a later one.
 pub(crate) fn from_evm(
     number: u64,
     index: usize,
     hash: B256,
     error: EVMError<BaseStateError>,
+    failure: Option<BaseStateError>,
 ) -> BlockError {
-    let failure = match &error {
-        EVMError::Database(failure) => Some(failure.clone()),
-        _ => None,
-    };
     let place = Place::Transaction(index, hash);
     from_executor(number, place, BlockExecutionError::evm(error, hash), failure)
 }

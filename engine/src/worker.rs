@@ -249,10 +249,14 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         }
         let evm =
             self.frontier_evm.get_or_insert_with(|| FrontierEvm::new(committed.env().clone()));
-        let result = evm.run(committed, prepared).map_err(|error| {
-            let number = self.shared.block.header().number;
-            from_evm(number, position, self.shared.hash(position), error)
-        })?;
+        let result = match evm.run(committed, prepared) {
+            Ok(result) => result,
+            Err(error) => {
+                let number = self.shared.block.header().number;
+                let failure = committed.state().failure().get().cloned();
+                return Err(from_evm(number, position, self.shared.hash(position), error, failure));
+            }
+        };
         if self.shared.speculates {
             let interner = &mut self.speculator.view().interner;
             writes::of_committed(&result.state, interner, &mut self.writes);
