@@ -55,11 +55,10 @@ ci: ## what CI runs: `make test` where absent test data is a failure
 # is older than the one of revm 43 (see the test data's README).
 .PHONY: conformance
 conformance: build ## every official test case and mainnet block in DATA
-	$(BLOCKLOOM) verify --workers $(WORKERS) $(DATA)/mainnet
-	$(BLOCKLOOM) verify --workers 1,4 \
-		$(filter-out %amsterdam %amsterdamattime15k,$(wildcard $(BLOCKCHAIN_TESTS)/eest_bal_v5.7.0/for_*))
-	$(BLOCKLOOM) verify --workers 1,4 $(BLOCKCHAIN_TESTS)/legacytests
-	$(BLOCKLOOM) verify --workers 1,4 $(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7
+	$(BLOCKLOOM) verify --workers $(WORKERS) $(DATA)/mainnet \
+		$(filter-out %amsterdam %amsterdamattime15k,$(wildcard $(BLOCKCHAIN_TESTS)/eest_bal_v5.7.0/for_*)) \
+		$(BLOCKCHAIN_TESTS)/legacytests \
+		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -162,20 +162,28 @@ fn compared_table(records: &[BlockRecord]) -> String {
         ["block", "txs", "gas", "sequential ms", "parallel ms", "speedup", "re-executed", "root"];
     let mut table = table(titles);
     for record in records {
-        let sequential = record.sequential_time.unwrap_or_default();
-        let speedup = sequential.as_secs_f64() / record.time.as_secs_f64();
-        table.add_row([
-            record.block.to_string(),
-            record.txs.to_string(),
-            record.gas.to_string(),
-            format!("{:.2}", milliseconds(sequential)),
-            format!("{:.2}", milliseconds(record.time)),
-            format!("{speedup:.2}x"),
-            record.re_executions().to_string(),
-            if record.root_verified { "verified" } else { "not given" }.to_owned(),
-        ]);
+        let root = if record.root_verified { "verified" } else { "not given" };
+        table.add_row(compared_row(record.block.to_string(), std::slice::from_ref(record), root));
     }
+    table.add_row(compared_row("total".to_owned(), records, ""));
     table.to_string()
+}
+
+/// The sums over `records` as one row of the table.
+fn compared_row(name: String, records: &[BlockRecord], root: &str) -> [String; 8] {
+    let sequential: Duration = records.iter().filter_map(|record| record.sequential_time).sum();
+    let parallel: Duration = records.iter().map(|record| record.time).sum();
+    let speedup = sequential.as_secs_f64() / parallel.as_secs_f64();
+    [
+        name,
+        records.iter().map(|record| record.txs).sum::<usize>().to_string(),
+        records.iter().map(|record| record.gas).sum::<u64>().to_string(),
+        format!("{:.2}", milliseconds(sequential)),
+        format!("{:.2}", milliseconds(parallel)),
+        format!("{speedup:.2}x"),
+        records.iter().map(BlockRecord::re_executions).sum::<usize>().to_string(),
+        root.to_owned(),
+    ]
 }
 
 fn totals_text(totals: &ReplayTotals) -> String {

@@ -303,3 +303,63 @@ const fn is_merge_rule(broken: &Broken<'_>) -> bool {
         ) | Broken::Ommer(Ommer::AfterMerge { .. })
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{B256, U256};
+    use blockloom_engine::InternalError;
+
+    fn rejected(error: impl Into<ConsensusError>) -> Rejection {
+        Rejection::Consensus(error.into())
+    }
+
+    fn invalid(reason: InvalidBlock) -> Rejection {
+        Rejection::Execution(BlockError::Invalid { number: 1, reason: Box::new(reason) })
+    }
+
+    fn wrong_gas() -> Rejection {
+        rejected(Output::GasUsed { got: 1, expected: 2 })
+    }
+
+    #[test]
+    fn a_reason_matches_its_own_rule_only() {
+        assert!(is_expected(Some("InvalidGasUsed"), &wrong_gas()));
+        for other in ["InvalidStateRoot", "BlockException.INVALID_REQUESTS", "Nonsense", ""] {
+            assert!(!is_expected(Some(other), &wrong_gas()), "{other:?}");
+        }
+        let early = invalid(InvalidBlock::Transaction {
+            index: 0,
+            hash: B256::ZERO,
+            reason: Tx::Eip1559NotSupported,
+        });
+        assert!(is_expected(Some("TransactionException.TYPE_2_TX_PRE_FORK"), &early));
+        assert!(!is_expected(Some("TransactionException.TYPE_1_TX_PRE_FORK"), &early));
+    }
+
+    #[test]
+    fn any_of_several_reasons_will_do() {
+        let names =
+            "BlockException.RLP_STRUCTURES_ENCODING|TransactionException.TYPE_3_TX_PRE_FORK";
+        assert!(is_expected(Some(names), &Rejection::Rlp(alloy_rlp::Error::InputTooShort)));
+        assert!(!is_expected(Some(names), &wrong_gas()));
+    }
+
+    #[test]
+    fn a_fault_of_an_ommer_is_a_fault_of_its_header() {
+        let source = Header::Difficulty { got: U256::ZERO, expected: U256::from(1) };
+        let ommer = rejected(Ommer::Header { hash: B256::ZERO, source });
+        assert!(is_expected(Some("InvalidDifficulty"), &ommer));
+        assert!(!is_expected(Some("InvalidNumber"), &ommer));
+    }
+
+    #[test]
+    fn without_a_reason_any_rule_will_do_but_no_internal_error() {
+        assert!(is_expected(None, &wrong_gas()));
+        let internal = BlockError::Internal {
+            number: 1,
+            reason: InternalError::Panic { message: "boom".to_owned() },
+        };
+        assert!(!is_expected(None, &Rejection::Execution(internal)));
+    }
+}
