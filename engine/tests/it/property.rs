@@ -52,7 +52,7 @@ proptest! {
         seed: u64,
     ) {
         let RandomBlock { fork, world, block, .. } = random.build();
-        let faulty = Faulty::discreet(&world.0, broken);
+        let faulty = Faulty::new(&world.0, broken);
         let base = Jitter::new(&faulty, seed, block.senders.first().copied());
         let _ = check(&spec(fork), &block, &base);
     }

@@ -22,8 +22,6 @@ pub(crate) struct Faulty<'a> {
     base: &'a MemoryState,
     broken: Vec<Key>,
     fault: Fault,
-    /// Whether an error says where it comes from.
-    tells: bool,
 }
 
 /// Why a location could not be read.
@@ -36,25 +34,18 @@ impl DBErrorMarker for Unreadable {}
 impl<'a> Faulty<'a> {
     /// Reading any of `broken` is an error.
     pub(crate) const fn new(base: &'a MemoryState, broken: Vec<Key>) -> Self {
-        Self { base, broken, fault: Fault::Error, tells: true }
-    }
-
-    /// Reading any of `broken` is an error that does not say which it was: a
-    /// transaction that meets two of them may report either.
-    pub(crate) fn discreet(base: &'a MemoryState, broken: Vec<Key>) -> Self {
-        Self { tells: false, ..Self::new(base, broken) }
+        Self { base, broken, fault: Fault::Error }
     }
 
     /// Reading `broken` panics.
     pub(crate) fn panicking(base: &'a MemoryState, broken: Key) -> Self {
-        Self { base, broken: vec![broken], fault: Fault::Panic, tells: true }
+        Self { base, broken: vec![broken], fault: Fault::Panic }
     }
 
     fn pass(&self, key: Key) -> Result<(), Unreadable> {
         match self.fault {
             _ if !self.broken.contains(&key) => Ok(()),
-            Fault::Error if self.tells => Err(Unreadable(format!("{key:?}"))),
-            Fault::Error => Err(Unreadable("it".to_owned())),
+            Fault::Error => Err(Unreadable(format!("{key:?}"))),
             Fault::Panic => panic!("the disk is on fire"),
         }
     }

@@ -106,3 +106,15 @@ fn a_panic_in_the_base_state_is_an_error_and_the_engine_lives_on() {
         }
     }
 }
+
+/// revm goes on to pay the beneficiary after an instruction met a failure of
+/// the base state, and reports the failure of that payment instead.
+#[test]
+fn the_first_of_two_failures_in_one_transaction_is_named() {
+    let world = World::new().contract(contract(1), &Code::new().count(1));
+    let block = block(header(Fork::Prague), &world, vec![Tx::call(user(0), contract(1))]);
+    let broken = vec![Key::slot(contract(1), 1), Key::Account(MINER)];
+    let faulty = Faulty::new(&world.0, broken);
+    let error = check(&spec(Fork::Prague), &block, &faulty).0.expect_err("both fail");
+    assert!(error.contains("Slot"), "{error}");
+}
