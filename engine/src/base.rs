@@ -1,7 +1,8 @@
 //! The base state as the two paths read it.
 
+use crate::error::{BlockError, InternalError};
 use alloy_primitives::{Address, B256, U256};
-use blockloom_state::{BaseStateError, CodeCache, ErasedReader, MultiVersionMemory};
+use blockloom_state::{BaseStateError, CodeCache, ErasedReader, MultiVersionMemory, Snapshot};
 use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
@@ -14,9 +15,20 @@ pub(crate) struct BaseReader<'a, R> {
     code: &'a CodeCache,
 }
 
-impl<'a, R> BaseReader<'a, R> {
-    pub(crate) const fn new(reader: R, code: &'a CodeCache) -> Self {
-        Self { reader: ErasedReader(reader), code }
+impl<'a, R: DatabaseRef> BaseReader<'a, R> {
+    /// A reader of `base`, for block `number`.
+    pub(crate) fn open<'s: 'a, S: Snapshot<Reader<'s> = R>>(
+        base: &'s S,
+        code: &'a CodeCache,
+        number: u64,
+    ) -> Result<Self, BlockError> {
+        match base.reader() {
+            Ok(reader) => Ok(Self { reader: ErasedReader(reader), code }),
+            Err(source) => {
+                let reason = InternalError::BaseState { transaction: None, source };
+                Err(BlockError::Internal { number, reason })
+            }
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use blockloom_scheduler::Limits;
 /// Which path a block takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Parallel where it can pay, sequential for blocks too small for it.
+    /// Parallel where it can pay, sequential for blocks that are too small, or
+    /// whose transactions are too cheap.
     #[default]
     Adaptive,
     /// Parallel for every block, however small.

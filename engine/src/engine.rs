@@ -22,6 +22,11 @@ use std::{
 /// it runs in about the time that takes (a tenth of a millisecond).
 const MIN_PARALLEL_GAS: u64 = 1_000_000;
 
+/// Least gas per transaction, on average, for which parallel execution can
+/// pay. A plain transfer (21,000) runs in about the time that speculation,
+/// validation and moving its result between cores take.
+const MIN_PARALLEL_GAS_PER_TRANSACTION: u64 = 30_000;
+
 /// Fewest transactions for which there can be something to overlap.
 const MIN_PARALLEL_TRANSACTIONS: usize = 2;
 
@@ -125,9 +130,12 @@ impl Engine {
             Mode::Parallel => true,
             Mode::Sequential => false,
             Mode::Adaptive => {
+                let transactions = block.senders.len();
+                let gas = block.header().gas_used;
                 self.workers() > 1
-                    && block.senders.len() >= MIN_PARALLEL_TRANSACTIONS
-                    && block.header().gas_used >= MIN_PARALLEL_GAS
+                    && transactions >= MIN_PARALLEL_TRANSACTIONS
+                    && gas >= MIN_PARALLEL_GAS
+                    && gas / transactions as u64 >= MIN_PARALLEL_GAS_PER_TRANSACTION
             }
         }
     }
@@ -138,15 +146,12 @@ impl Engine {
         block: &RecoveredBlock,
         base: &S,
     ) -> Result<Executed, BlockError> {
-        let prepared = self.pool.install(|| prepare(block));
+        let prepared = prepare(block, &self.pool);
         let access_list = self.config.access_list;
         let stock = Stock { spec, block, prepared: &prepared, access_list };
-        let reader = base.reader().map_err(|source| BlockError::Internal {
-            number: block.header().number,
-            reason: InternalError::BaseState { transaction: None, source },
-        })?;
         let started = Instant::now();
-        let output = stock.run(BaseReader::new(reader, &self.code))?;
+        let reader = BaseReader::open(base, &self.code, block.header().number)?;
+        let output = stock.run(reader)?;
         let transactions = prepared.len();
         let stats = ExecutionStats {
             transactions,
@@ -163,7 +168,7 @@ impl Engine {
         block: &RecoveredBlock,
         base: &S,
     ) -> Result<Executed, BlockError> {
-        let prepared = self.pool.install(|| prepare(block));
+        let prepared = prepare(block, &self.pool);
         let access_list = self.config.access_list;
         let started = Instant::now();
         let parallel = Parallel {

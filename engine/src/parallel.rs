@@ -93,13 +93,7 @@ impl<'a, S: Snapshot> Parallel<'a, S> {
     }
 
     fn reader<'m>(&'m self) -> Result<BaseReader<'m, S::Reader<'m>>, BlockError> {
-        match self.base.reader() {
-            Ok(reader) => Ok(BaseReader::new(reader, self.code)),
-            Err(source) => Err(BlockError::Internal {
-                number: self.stock.block.header().number,
-                reason: InternalError::BaseState { transaction: None, source },
-            }),
-        }
+        BaseReader::open(self.base, self.code, self.stock.block.header().number)
     }
 }
 

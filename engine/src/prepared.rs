@@ -16,9 +16,9 @@ pub(crate) struct Prepared {
     pub(crate) blob_gas: u64,
 }
 
-/// Prepares a block's transactions, in parallel on the current pool: set-code
-/// transactions (EIP-7702) carry signatures of their own to recover.
-pub(crate) fn prepare(block: &RecoveredBlock) -> Vec<Prepared> {
+/// Prepares a block's transactions; on `pool` if some are set-code transactions
+/// (EIP-7702), which carry signatures of their own to recover.
+pub(crate) fn prepare(block: &RecoveredBlock, pool: &rayon::ThreadPool) -> Vec<Prepared> {
     let transactions = &block.block.body.transactions;
     let one = |position: usize| {
         let transaction = &transactions[position];
@@ -29,7 +29,7 @@ pub(crate) fn prepare(block: &RecoveredBlock) -> Vec<Prepared> {
         }
     };
     if transactions.iter().any(alloy_consensus::Typed2718::is_eip7702) {
-        (0..transactions.len()).into_par_iter().map(one).collect()
+        pool.install(|| (0..transactions.len()).into_par_iter().map(one).collect())
     } else {
         (0..transactions.len()).map(one).collect()
     }
