@@ -28,7 +28,7 @@ pub(crate) struct Parallel<'a, S> {
 }
 
 impl<'a, S: Snapshot> Parallel<'a, S> {
-    /// Runs the block on all threads of `pool`.
+    /// Runs the block on the calling thread and the threads of `pool`.
     pub(crate) fn run(
         &self,
         pool: &rayon::ThreadPool,
@@ -55,20 +55,38 @@ impl<'a, S: Snapshot> Parallel<'a, S> {
             error: Mutex::new(None),
             speculates: pool.current_num_threads() > 1,
         };
-        let mut stats = ExecutionStats {
-            transactions: prepared.len(),
-            workers: pool.current_num_threads(),
-            ..ExecutionStats::default()
-        };
-        for worker in pool.broadcast(|_| self.work(&shared)) {
-            stats.add(&worker);
-        }
+        let stats = self.run_workers(&shared, pool);
         let Shared { committed, error, .. } = shared;
         if let Some(error) = error.into_inner() {
             return Err(error);
         }
         let output = self.stock.close(committed.into_inner())?;
         Ok((output, stats))
+    }
+
+    /// Runs one worker on the calling thread and one on each of all but one
+    /// threads of `pool`. The caller begins at once, while they wake up.
+    fn run_workers<'m>(
+        &'m self,
+        shared: &Shared<'m, S::Reader<'m>>,
+        pool: &rayon::ThreadPool,
+    ) -> ExecutionStats {
+        let total = Mutex::new(ExecutionStats {
+            transactions: shared.prepared.len(),
+            workers: pool.current_num_threads(),
+            ..ExecutionStats::default()
+        });
+        let work = || {
+            let worker = self.work(shared);
+            total.lock().add(&worker);
+        };
+        pool.in_place_scope(|scope| {
+            for _ in 1..pool.current_num_threads() {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
+        total.into_inner()
     }
 
     /// One worker, from its reader to the end of the block. A panic ends the
