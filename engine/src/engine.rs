@@ -6,7 +6,7 @@ use crate::{
     chain_spec::ChainSpec,
     config::{Config, Mode},
     error::{BlockError, InternalError},
-    output::{Executed, ExecutionStats},
+    output::{BlockOutput, Executed, ExecutionStats},
     parallel::{Parallel, panic_message},
     prepared::prepare,
     senders,
@@ -103,11 +103,14 @@ impl Engine {
         block: &RecoveredBlock,
         base: &S,
     ) -> Result<Executed, BlockError> {
-        if self.pays_in_parallel(block) {
-            self.guarded(block, || self.run_parallel(spec, block, base))
-        } else {
-            self.execute_sequential(spec, block, base)
+        if !self.pays_in_parallel(block) {
+            return self.execute_sequential(spec, block, base);
         }
+        self.guarded(spec, block, |stock| {
+            let env = spec.evm_env(block.header());
+            let limits = self.config.limits;
+            Parallel { stock, base, code: &self.code, limits, env }.run(&self.pool)
+        })
     }
 
     /// Executes `block` with stock sequential revm: the oracle, and the better
@@ -122,7 +125,11 @@ impl Engine {
         block: &RecoveredBlock,
         base: &S,
     ) -> Result<Executed, BlockError> {
-        self.guarded(block, || self.run_sequential(spec, block, base))
+        self.guarded(spec, block, |stock| {
+            let output = stock.run(BaseReader::open(base, &self.code, block.header().number)?)?;
+            let executions = block.senders.len();
+            Ok((output, ExecutionStats { executions, ..ExecutionStats::default() }))
+        })
     }
 
     fn pays_in_parallel(&self, block: &RecoveredBlock) -> bool {
@@ -140,61 +147,31 @@ impl Engine {
         }
     }
 
-    fn run_sequential<S: Snapshot>(
-        &self,
-        spec: &ChainSpec,
-        block: &RecoveredBlock,
-        base: &S,
-    ) -> Result<Executed, BlockError> {
-        let prepared = prepare(block, &self.pool);
-        let access_list = self.config.access_list;
-        let stock = Stock { spec, block, prepared: &prepared, access_list };
-        let started = Instant::now();
-        let reader = BaseReader::open(base, &self.code, block.header().number)?;
-        let output = stock.run(reader)?;
-        let transactions = prepared.len();
-        let stats = ExecutionStats {
-            transactions,
-            executions: transactions,
-            elapsed: started.elapsed(),
-            ..ExecutionStats::default()
-        };
-        Ok(Executed { output, stats })
-    }
-
-    fn run_parallel<S: Snapshot>(
-        &self,
-        spec: &ChainSpec,
-        block: &RecoveredBlock,
-        base: &S,
-    ) -> Result<Executed, BlockError> {
-        let prepared = prepare(block, &self.pool);
-        let access_list = self.config.access_list;
-        let started = Instant::now();
-        let parallel = Parallel {
-            stock: Stock { spec, block, prepared: &prepared, access_list },
-            base,
-            code: &self.code,
-            limits: self.config.limits,
-            env: spec.evm_env(block.header()),
-        };
-        let (output, mut stats) = parallel.run(&self.pool)?;
-        stats.elapsed = started.elapsed();
-        tracing::debug!(?stats, "executed in parallel");
-        Ok(Executed { output, stats })
-    }
-
-    /// Runs a block inside its span, and turns a panic outside of the workers
-    /// into an error.
+    /// Runs a block inside its span and under the clock, on the path `run`, and
+    /// turns a panic outside of the workers into an error.
     fn guarded(
         &self,
+        spec: &ChainSpec,
         block: &RecoveredBlock,
-        run: impl FnOnce() -> Result<Executed, BlockError>,
+        run: impl FnOnce(Stock<'_>) -> Result<(BlockOutput, ExecutionStats), BlockError>,
     ) -> Result<Executed, BlockError> {
         let number = block.header().number;
         let span = tracing::debug_span!("execute", number, transactions = block.senders.len());
         let _entered = span.enter();
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+        let timed = || {
+            let prepared = prepare(block, &self.pool);
+            let access_list = self.config.access_list;
+            let started = Instant::now();
+            let (output, stats) = run(Stock { spec, block, prepared: &prepared, access_list })?;
+            let stats = ExecutionStats {
+                transactions: prepared.len(),
+                elapsed: started.elapsed(),
+                ..stats
+            };
+            tracing::debug!(?stats, "executed");
+            Ok(Executed { output, stats })
+        };
+        catch_unwind(AssertUnwindSafe(timed)).unwrap_or_else(|payload| {
             Err(BlockError::Internal {
                 number,
                 reason: InternalError::Panic { message: panic_message(&*payload) },

@@ -72,7 +72,6 @@ impl<'a, S: Snapshot> Parallel<'a, S> {
         pool: &rayon::ThreadPool,
     ) -> ExecutionStats {
         let total = Mutex::new(ExecutionStats {
-            transactions: shared.prepared.len(),
             workers: pool.current_num_threads(),
             ..ExecutionStats::default()
         });

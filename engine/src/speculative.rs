@@ -110,16 +110,14 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
     /// Amsterdam gas depends on more (EIP-8037): there, everything counts.
     fn settle_observations(&mut self, prepared: &Prepared, state: &EvmState) {
         let env = &prepared.env;
-        let trace = &mut self.view().trace;
-        if trace.observes_all
+        let everything = self.spec.is_enabled_in(SpecId::AMSTERDAM)
             || env.kind.is_create()
             || !env.authorization_list.is_empty()
-            || env.value >= HUGE_CREDIT
-            || self.spec.is_enabled_in(SpecId::AMSTERDAM)
-        {
+            || env.value >= HUGE_CREDIT;
+        let trace = &mut self.view().trace;
+        if everything || trace.observes_all {
             return;
         }
-        let trace = &mut self.view().trace;
         let balances = std::mem::take(&mut trace.balances);
         for read in trace.accounts_mut() {
             let credited_only = state
