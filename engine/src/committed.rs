@@ -1,25 +1,27 @@
 //! The committed prefix of a block on the parallel path.
 
-use crate::{block::Receipt, prepared::Prepared};
+use crate::{
+    base::SharedBase, block::Receipt, final_view::FinalView, prepared::Prepared, writes,
+};
 use alloy_consensus::EthereumReceipt;
 use alloy_evm::{
     Evm, EvmEnv, EvmFactory,
     eth::{EthEvm, EthEvmFactory},
     precompiles::PrecompilesMap,
 };
-use alloy_primitives::{Address, B256, U256, map::Entry};
-use blockloom_state::{BaseStateError, BlockState};
+use alloy_primitives::{Address, U256, map::Entry};
+use blockloom_scheduler::TxIdx;
+use blockloom_state::{AccountBasics, BaseStateError, BlockState, Drift, MultiVersionMemory};
 use revm::{
-    Database, DatabaseCommit, DatabaseRef,
+    DatabaseRef,
     context_interface::{
         Cfg,
-        result::{EVMError, HaltReason, ResultAndState},
+        result::{EVMError, ExecutionResult, HaltReason, ResultAndState},
     },
     inspector::NoOpInspector,
-    primitives::hardfork::SpecId,
-    state::{Account, AccountInfo, Bytecode, EvmState, TransactionId},
+    primitives::{KECCAK_EMPTY, hardfork::SpecId},
+    state::{Account, AccountInfo, EvmState, TransactionId},
 };
-use std::fmt::Debug;
 
 /// Receipts and gas so far, as alloy-evm's executor counts them.
 #[derive(Debug, Default)]
@@ -31,34 +33,77 @@ pub(crate) struct Tally {
     pub(crate) blob_gas: u64,
 }
 
-/// State, receipts and gas at the frontier. Its owner is whoever holds the
-/// frontier.
+/// What is final beside the multi-version memory: receipts, gas, and the
+/// beneficiary's rewards. Its owner is whoever holds the frontier.
+///
+/// The transactions' own writes are not copied: those of a committed
+/// transaction stay in the memory, which no later one changes.
 #[derive(Debug)]
-pub(crate) struct Committed<B> {
-    state: Lent<B>,
+pub(crate) struct Committed<'a, R> {
+    memory: &'a MultiVersionMemory,
     env: EvmEnv,
     /// Blob gas counts from Cancun on.
     counts_blob_gas: bool,
     tally: Tally,
+    /// Due to the beneficiary on top of what the memory says it has: rewards
+    /// of committed speculation. A transaction that runs at the frontier and
+    /// writes the beneficiary moves them into the memory.
+    rewards: U256,
+    /// The state before the transactions, which takes over the memory's at the
+    /// end; collects the access list, where one is asked for, as it goes.
+    state: BlockState<SharedBase<'a, R>>,
 }
 
-impl<B: DatabaseRef<Error = BaseStateError> + Debug> Committed<B> {
-    pub(crate) fn new(state: BlockState<B>, env: EvmEnv, transactions: usize) -> Self {
+impl<'a, R: DatabaseRef> Committed<'a, R> {
+    pub(crate) fn new(
+        memory: &'a MultiVersionMemory,
+        state: BlockState<SharedBase<'a, R>>,
+        env: EvmEnv,
+        transactions: usize,
+    ) -> Self {
+        for (address, account, slots) in state.touched() {
+            memory.preset_account(address, account.cloned());
+            for (slot, value) in slots {
+                memory.preset_slot(address, slot, value);
+            }
+        }
         let tally = Tally { receipts: Vec::with_capacity(transactions), ..Tally::default() };
         let counts_blob_gas = env.cfg_env.spec.is_enabled_in(SpecId::CANCUN);
-        Self { state: Lent(Some(Box::new(state))), env, counts_blob_gas, tally }
+        Self { memory, env, counts_blob_gas, tally, rewards: U256::ZERO, state }
     }
 
-    pub(crate) fn into_parts(self) -> (BlockState<B>, Tally) {
-        (*self.state.0.expect(AT_HOME), self.tally)
+    /// The state with everything in it, receipts and gas; once all
+    /// transactions are committed.
+    pub(crate) fn into_parts(
+        mut self,
+    ) -> Result<(BlockState<SharedBase<'a, R>>, Tally), BaseStateError> {
+        self.state.absorb(self.memory);
+        self.state.credit(self.beneficiary(), self.rewards)?;
+        Ok((self.state, self.tally))
     }
 
-    pub(crate) fn state(&mut self) -> &mut BlockState<B> {
-        self.state.state()
+    const fn beneficiary(&self) -> Address {
+        self.env.block_env.beneficiary
     }
 
     pub(crate) const fn env(&self) -> &EvmEnv {
         &self.env
+    }
+
+    /// Rewards that the memory does not know of.
+    pub(crate) const fn rewards(&self) -> U256 {
+        self.rewards
+    }
+
+    /// The memory took over all rewards.
+    pub(crate) const fn rewards_are_written(&mut self) {
+        self.rewards = U256::ZERO;
+    }
+
+    /// Whether results must be complete, account by account, because somebody
+    /// looks at them.
+    pub(crate) const fn wants_states(&self) -> bool {
+        self.state.builds_access_list()
     }
 
     /// Gas left for a transaction with this limit, if that is too little: the
@@ -81,44 +126,91 @@ impl<B: DatabaseRef<Error = BaseStateError> + Debug> Committed<B> {
         }
     }
 
-    /// Pays `reward` to the beneficiary inside `state`, a transaction's result
-    /// from which it was left out, in the way revm would have done.
+    /// The beneficiary as `reader`, below whom everything is final, finds it,
+    /// rewards included; `None` if there is no such account.
+    pub(crate) fn beneficiary_before(
+        &self,
+        reader: TxIdx,
+    ) -> Result<Option<AccountBasics>, BaseStateError> {
+        let account = self.memory.account(self.beneficiary());
+        let known = match self.memory.peek_account(account, reader) {
+            Some(known) => known,
+            None => {
+                let load = |address| self.state.base().basic_ref(address);
+                let info = self.memory.final_account(account, reader, load)?;
+                info.as_ref().map(AccountBasics::from)
+            }
+        };
+        if self.rewards.is_zero() {
+            return Ok(known);
+        }
+        let known = known.unwrap_or(NOBODY);
+        // What `pay` has checked fits; a later credit that does not is found
+        // there, and revm itself is asked.
+        let balance = known.balance.saturating_add(self.rewards);
+        Ok(Some(AccountBasics { balance, ..known }))
+    }
+
+    /// Adds `reward` of the speculation of `tx`, whose own writes are in the
+    /// memory, to what the beneficiary is due.
     ///
     /// `false` if only revm itself can: a reward of zero touches the
     /// beneficiary, and what that does to an empty account depends on the fork
-    /// (EIP-161).
-    pub(crate) fn pay(
-        &mut self,
-        beneficiary: Address,
-        reward: U256,
-        state: &mut EvmState,
-    ) -> Result<bool, BaseStateError> {
-        let account = match state.entry(beneficiary) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(match self.state().basic(beneficiary)? {
-                Some(info) => Account::from(info),
-                None => Account::new_not_existing(TransactionId::ZERO),
-            }),
-        };
-        if reward.is_zero() && account.is_empty() && !account.is_selfdestructed() {
+    /// (EIP-161); and a balance that would overflow stays as it is.
+    pub(crate) fn pay(&mut self, tx: TxIdx, reward: U256) -> Result<bool, BaseStateError> {
+        let now = self.beneficiary_before(tx.next())?.unwrap_or(NOBODY);
+        let is_empty = now.balance.is_zero() && now.nonce == 0 && now.code_hash == KECCAK_EMPTY;
+        if (reward.is_zero() && is_empty) || now.balance.checked_add(reward).is_none() {
             return Ok(false);
         }
-        account.mark_touch();
-        // A balance that would overflow stays as it is, as in revm.
-        if let Some(balance) = account.info.balance.checked_add(reward) {
-            account.info.balance = balance;
-        }
+        self.rewards += reward;
         Ok(true)
     }
 
-    /// Makes the result of the transaction at `position` final.
+    /// Brings the accounts of a valid speculation up to what stock revm would
+    /// have left: `drifts`, and the beneficiary's `reward`.
+    ///
+    /// `false` if a balance would overflow.
+    pub(crate) fn complete(
+        &self,
+        tx: TxIdx,
+        reward: Option<U256>,
+        drifts: &[Drift],
+        state: &mut EvmState,
+    ) -> Result<bool, BaseStateError> {
+        if !writes::apply_drifts(state, drifts) {
+            return Ok(false);
+        }
+        let Some(reward) = reward else { return Ok(true) };
+        let beneficiary = self.beneficiary();
+        let account = match state.entry(beneficiary) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(match self.beneficiary_before(tx)? {
+                Some(now) => Account::from(AccountInfo {
+                    balance: now.balance,
+                    nonce: now.nonce,
+                    code_hash: now.code_hash,
+                    ..AccountInfo::default()
+                }),
+                None => Account::new_not_existing(TransactionId::ZERO),
+            }),
+        };
+        account.mark_touch();
+        let balance = account.info.balance.checked_add(reward);
+        account.info.balance = balance.unwrap_or(account.info.balance);
+        Ok(balance.is_some())
+    }
+
+    /// Takes the result of the transaction at `position` as final; its writes
+    /// are in the memory already. `state` says what it did, if
+    /// [`wants_states`](Self::wants_states).
     pub(crate) fn commit(
         &mut self,
         position: usize,
         prepared: &Prepared,
-        result: ResultAndState<HaltReason>,
+        result: ExecutionResult<HaltReason>,
+        state: Option<&EvmState>,
     ) {
-        let ResultAndState { result, state } = result;
         let gas = result.gas();
         self.tally.gas_used += gas.tx_gas_used();
         self.tally.regular_gas += gas.block_regular_gas_used();
@@ -132,64 +224,41 @@ impl<B: DatabaseRef<Error = BaseStateError> + Debug> Committed<B> {
             cumulative_gas_used: self.tally.gas_used,
             logs: result.into_logs(),
         });
-        self.state().set_access_index(position as u64 + 1);
-        self.state().commit(state);
+        if let Some(state) = state {
+            self.state.set_access_index(position as u64 + 1);
+            self.state.list_access(state);
+        }
     }
 }
 
-const AT_HOME: &str = "the state is lent for the time of one transaction only";
+/// Basics of an account that does not exist.
+const NOBODY: AccountBasics =
+    AccountBasics { balance: U256::ZERO, nonce: 0, code_hash: KECCAK_EMPTY };
 
-/// A block state that is lent to an EVM for one transaction at a time; boxed,
-/// so that lending it moves a pointer.
-#[derive(Debug)]
-pub(crate) struct Lent<B>(Option<Box<BlockState<B>>>);
-
-impl<B> Lent<B> {
-    fn state(&mut self) -> &mut BlockState<B> {
-        self.0.as_deref_mut().expect(AT_HOME)
-    }
+/// Stock revm at the frontier. One per worker, because an EVM does not change
+/// threads.
+pub(crate) struct FrontierEvm<'a, R: DatabaseRef> {
+    evm: EthEvm<FinalView<'a, R>, NoOpInspector, PrecompilesMap>,
 }
 
-impl<B: DatabaseRef<Error = BaseStateError>> Database for Lent<B> {
-    type Error = BaseStateError;
-
-    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
-        self.state().basic(address)
+impl<'a, R: DatabaseRef> FrontierEvm<'a, R> {
+    pub(crate) fn new(view: FinalView<'a, R>, env: EvmEnv) -> Self {
+        Self { evm: EthEvmFactory::default().create_evm(view, env) }
     }
 
-    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
-        self.state().code_by_hash(code_hash)
-    }
-
-    fn storage(&mut self, address: Address, key: U256) -> Result<U256, BaseStateError> {
-        self.state().storage(address, key)
-    }
-
-    fn block_hash(&mut self, number: u64) -> Result<B256, BaseStateError> {
-        self.state().block_hash(number)
-    }
-}
-
-/// Stock revm on committed state. One per worker, because an EVM does not
-/// change threads; the state does.
-pub(crate) struct FrontierEvm<B: DatabaseRef<Error = BaseStateError> + Debug> {
-    evm: EthEvm<Lent<B>, NoOpInspector, PrecompilesMap>,
-}
-
-impl<B: DatabaseRef<Error = BaseStateError> + Debug> FrontierEvm<B> {
-    pub(crate) fn new(env: EvmEnv) -> Self {
-        Self { evm: EthEvmFactory::default().create_evm(Lent(None), env) }
-    }
-
-    /// Runs one transaction on `committed`, without committing it.
+    /// Runs transaction `tx`, at the frontier, without committing it.
     pub(crate) fn run(
         &mut self,
-        committed: &mut Committed<B>,
+        tx: TxIdx,
+        rewards: U256,
         prepared: &Prepared,
     ) -> Result<ResultAndState<HaltReason>, EVMError<BaseStateError>> {
-        std::mem::swap(&mut committed.state, self.evm.db_mut());
-        let result = self.evm.transact_raw(prepared.env.clone());
-        std::mem::swap(&mut committed.state, self.evm.db_mut());
-        result
+        self.evm.db_mut().begin(tx, rewards);
+        self.evm.transact_raw(prepared.env.clone())
+    }
+
+    /// The base state's first failure, if it had one.
+    pub(crate) fn failure(&self) -> Option<BaseStateError> {
+        self.evm.db().failure()
     }
 }

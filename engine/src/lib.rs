@@ -79,6 +79,7 @@ mod senders;
 mod stock;
 
 mod committed;
+mod final_view;
 mod idle;
 mod parallel;
 mod speculative;

@@ -5,6 +5,8 @@ use crate::{
     error::{BlockError, InternalError},
     output::{BlockOutput, ExecutionStats},
     prepared::same_sender_predecessors,
+    committed::FrontierEvm,
+    final_view::FinalView,
     speculative::Speculator,
     stock::Stock,
     worker::{Shared, Worker},
@@ -38,13 +40,8 @@ impl<'a, S: Snapshot> Parallel<'a, S> {
         let predecessors = same_sender_predecessors(&block.senders);
         let scheduler = Scheduler::new(prepared.len(), self.limits, predecessors);
         let base = SharedBase { memory: &memory, reader: self.reader()? };
-        let mut committed = self.stock.open(base)?;
-        for (address, account, slots) in committed.state().touched() {
-            memory.preset_account(address, account.cloned());
-            for (slot, value) in slots {
-                memory.preset_slot(address, slot, value);
-            }
-        }
+        let committed = self.stock.open(&memory, base)?;
+        let wants_states = committed.wants_states();
         let shared = Shared {
             block,
             prepared,
@@ -53,7 +50,7 @@ impl<'a, S: Snapshot> Parallel<'a, S> {
             outcomes: (0..prepared.len()).map(|_| Mutex::new(None)).collect(),
             committed: Mutex::new(committed),
             error: Mutex::new(None),
-            speculates: pool.current_num_threads() > 1,
+            wants_states,
         };
         let stats = self.run_workers(&shared, pool);
         let Shared { committed, error, .. } = shared;
@@ -92,9 +89,11 @@ impl<'a, S: Snapshot> Parallel<'a, S> {
     /// block for all of them and becomes an error.
     fn work<'m>(&'m self, shared: &Shared<'m, S::Reader<'m>>) -> ExecutionStats {
         let worker = || {
-            let reader = self.reader()?;
-            let speculator = Speculator::new(shared.memory, reader, &self.env);
-            Ok(Worker::new(shared, speculator).work())
+            let memory = shared.memory;
+            let speculator = Speculator::new(memory, self.reader()?, &self.env);
+            let view = FinalView::new(memory, self.reader()?, self.env.block_env.beneficiary);
+            let frontier_evm = FrontierEvm::new(view, self.env.clone());
+            Ok(Worker::new(shared, speculator, frontier_evm).work())
         };
         match catch_unwind(AssertUnwindSafe(worker)) {
             Ok(Ok(stats)) => return stats,

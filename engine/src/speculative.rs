@@ -45,7 +45,7 @@ pub(crate) enum Run {
     /// A result that stands if its reads do.
     Done {
         /// Result and state as revm gives them, but for the reward.
-        result: Box<ResultAndState<HaltReason>>,
+        result: ResultAndState<HaltReason>,
         /// What the beneficiary is due; `None` if it is paid already, or fees
         /// are not charged.
         reward: Option<U256>,
@@ -93,7 +93,7 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
         match outcome {
             Ok(result) => {
                 self.settle_observations(prepared, &state);
-                let result = Box::new(ResultAndState::new(result, state));
+                let result = ResultAndState::new(result, state);
                 Run::Done { result, reward: handler.reward.get() }
             }
             Err(EVMError::Database(Stop::Blocked(writer))) => Run::Blocked(writer),

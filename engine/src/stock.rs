@@ -2,11 +2,11 @@
 //! and the steps before and after the transactions for both paths.
 
 use crate::{
-    base::BaseReader,
+    base::{BaseReader, SharedBase},
     block::{Receipt, RecoveredBlock, Transaction},
     chain_spec::ChainSpec,
     committed::Committed,
-    error::{BlockError, Place, from_executor},
+    error::{BlockError, InternalError, Place, from_executor},
     output::BlockOutput,
     prepared::{Prepared, recovered},
 };
@@ -20,7 +20,7 @@ use alloy_evm::{
     },
     precompiles::PrecompilesMap,
 };
-use blockloom_state::{BaseStateError, BlockState};
+use blockloom_state::{BaseStateError, BlockState, MultiVersionMemory};
 use revm::{DatabaseRef, inspector::NoOpInspector};
 use std::{borrow::Cow, fmt::Debug};
 
@@ -141,20 +141,24 @@ impl<'a> Stock<'a> {
 
     /// Opens the block for the parallel path: system calls done, nothing else
     /// committed.
-    pub(crate) fn open<B>(&self, base: B) -> Result<Committed<B>, BlockError>
-    where
-        B: DatabaseRef<Error = BaseStateError> + Debug,
-    {
+    pub(crate) fn open<'m, R: DatabaseRef>(
+        &self,
+        memory: &'m MultiVersionMemory,
+        base: SharedBase<'m, R>,
+    ) -> Result<Committed<'m, R>, BlockError> {
         let (state, env) = self.begun(base)?.evm.finish();
-        Ok(Committed::new(state, env, self.prepared.len()))
+        Ok(Committed::new(memory, state, env, self.prepared.len()))
     }
 
     /// Ends a block whose transactions are all in `committed`.
-    pub(crate) fn close<B>(&self, committed: Committed<B>) -> Result<BlockOutput, BlockError>
-    where
-        B: DatabaseRef<Error = BaseStateError> + Debug,
-    {
-        let (state, tally) = committed.into_parts();
+    pub(crate) fn close<R: DatabaseRef>(
+        &self,
+        committed: Committed<'_, R>,
+    ) -> Result<BlockOutput, BlockError> {
+        let (state, tally) = committed.into_parts().map_err(|source| BlockError::Internal {
+            number: self.block.header().number,
+            reason: InternalError::BaseState { transaction: None, source },
+        })?;
         let mut executor = self.executor(state);
         executor.receipts = tally.receipts;
         executor.cumulative_tx_gas_used = tally.gas_used;

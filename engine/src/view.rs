@@ -1,14 +1,11 @@
 //! The state as one speculative execution sees it.
 
 use crate::base::BaseReader;
-use alloy_primitives::{
-    Address, B256, U256,
-    map::{AddressMap, HashMap},
-};
+use alloy_primitives::{Address, B256, U256};
 use blockloom_scheduler::TxIdx;
 use blockloom_state::{
     AccountBasics, AccountIdx, AccountRead, BaseStateError, MultiVersionMemory, Observed,
-    ReadError, ReadSet, SlotIdx,
+    ReadError, ReadSet, SlotRead,
 };
 use revm::{
     Database, DatabaseRef,
@@ -35,29 +32,6 @@ impl From<ReadError<BaseStateError>> for Stop {
             ReadError::Blocked(writer) => Self::Blocked(writer),
             ReadError::Base(error) => Self::Base(error),
         }
-    }
-}
-
-/// Dense indices of the locations a worker has met in a block, so that it
-/// hashes into the shared index once per location and block.
-#[derive(Debug)]
-pub(crate) struct Interner<'a> {
-    memory: &'a MultiVersionMemory,
-    accounts: AddressMap<AccountIdx>,
-    slots: HashMap<(AccountIdx, U256), SlotIdx>,
-}
-
-impl<'a> Interner<'a> {
-    pub(crate) fn new(memory: &'a MultiVersionMemory) -> Self {
-        Self { memory, accounts: AddressMap::default(), slots: HashMap::default() }
-    }
-
-    pub(crate) fn account(&mut self, address: Address) -> AccountIdx {
-        *self.accounts.entry(address).or_insert_with(|| self.memory.account(address))
-    }
-
-    pub(crate) fn slot(&mut self, account: AccountIdx, slot: U256) -> SlotIdx {
-        *self.slots.entry((account, slot)).or_insert_with(|| self.memory.slot(account, slot))
     }
 }
 
@@ -103,8 +77,7 @@ impl Trace {
 /// answer itself. Should it ever ask twice and get two answers, both are in the
 /// read set and cannot both be valid at the frontier.
 pub(crate) struct View<'a, R> {
-    pub(crate) memory: &'a MultiVersionMemory,
-    pub(crate) interner: Interner<'a>,
+    memory: &'a MultiVersionMemory,
     pub(crate) trace: Trace,
     base: BaseReader<'a, R>,
     beneficiary: Address,
@@ -126,7 +99,6 @@ impl<'a, R> View<'a, R> {
     ) -> Self {
         Self {
             memory,
-            interner: Interner::new(memory),
             trace: Trace::default(),
             base,
             beneficiary,
@@ -152,11 +124,11 @@ impl<'a, R> View<'a, R> {
 
 impl<R: DatabaseRef> View<'_, R> {
     fn read_slot(&mut self, account: AccountIdx, key: U256) -> Result<U256, Stop> {
-        let slot = self.interner.slot(account, key);
+        let slot = self.memory.slot(account, key);
         let load = |address, key| self.base.storage_ref(address, key);
-        let value = self.memory.read_slot(slot, self.reader, load)?;
-        self.trace.reads.slots.push((slot, value));
-        Ok(value)
+        let (seen, stamp) = self.memory.read_slot(slot, self.reader, load)?;
+        self.trace.reads.slots.push(SlotRead { slot, seen, stamp });
+        Ok(seen)
     }
 }
 
@@ -164,15 +136,16 @@ impl<R: DatabaseRef> Database for View<'_, R> {
     type Error = Stop;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {
-        let account = self.interner.account(address);
+        let account = self.memory.account(address);
         let load = |address| self.base.basic_ref(address);
-        let mut info =
+        let (mut info, stamp) =
             self.memory.read_account(account, self.reader, address == self.sender, load)?;
         let read = AccountRead {
             account,
             address,
             seen: info.as_ref().map(AccountBasics::from),
             observed: Observed::Whole,
+            stamp,
         };
         if address == self.beneficiary {
             self.trace.beneficiary = Some(read);
@@ -191,8 +164,7 @@ impl<R: DatabaseRef> Database for View<'_, R> {
     }
 
     fn storage(&mut self, address: Address, key: U256) -> Result<U256, Stop> {
-        let account = self.interner.account(address);
-        self.read_slot(account, key)
+        self.read_slot(self.memory.account(address), key)
     }
 
     fn storage_by_account_id(

@@ -1,7 +1,6 @@
 //! One worker of the parallel path.
 
 use crate::{
-    base::SharedBase,
     block::RecoveredBlock,
     committed::{Committed, FrontierEvm},
     error::{BlockError, InternalError, InvalidBlock, from_evm},
@@ -9,28 +8,36 @@ use crate::{
     output::ExecutionStats,
     prepared::Prepared,
     speculative::{Run, Speculator},
-    view::Trace,
     writes,
 };
 use alloy_primitives::{Address, B256, U256};
 use blockloom_scheduler::{Blocked, Frontier, Scheduler, Step, Task, TxIdx, Version};
 use blockloom_state::{
-    AccountBasics, Agreement, BaseStateError, Drift, MultiVersionMemory, Observed, WriteSet,
+    AccountRead, Agreement, BaseStateError, Drift, MultiVersionMemory, Observed, ReadSet, WriteSet,
 };
 use parking_lot::Mutex;
 use revm::{
-    Database, DatabaseRef,
-    context_interface::result::{HaltReason, ResultAndState},
+    DatabaseRef,
+    context_interface::result::{ExecutionResult, HaltReason, ResultAndState},
     state::EvmState,
 };
 
 /// What one speculative execution leaves for the frontier.
 pub(crate) struct Outcome {
     version: Version,
-    trace: Trace,
+    reads: ReadSet,
+    /// The read of the beneficiary's account, if there was one.
+    beneficiary: Option<AccountRead>,
     /// `None` if it failed: then only the frontier can tell what is true.
-    result: Option<Box<ResultAndState<HaltReason>>>,
+    speculated: Option<Speculated>,
+}
+
+/// The result of a speculation that stands if its reads do.
+pub(crate) struct Speculated {
+    result: ExecutionResult<HaltReason>,
     reward: Option<U256>,
+    /// Where somebody wants to see it: what it did, as far as it knew.
+    state: Option<EvmState>,
 }
 
 /// What the workers of one block share.
@@ -42,11 +49,11 @@ pub(crate) struct Shared<'a, R: DatabaseRef> {
     /// One per transaction. Locked by whoever runs, validates or commits it.
     pub(crate) outcomes: Vec<Mutex<Option<Outcome>>>,
     /// Belongs to the holder of the frontier, so it is never waited for.
-    pub(crate) committed: Mutex<Committed<SharedBase<'a, R>>>,
+    pub(crate) committed: Mutex<Committed<'a, R>>,
     /// The first error; it ends the block.
     pub(crate) error: Mutex<Option<BlockError>>,
-    /// Whether anybody but the frontier reads the multi-version memory.
-    pub(crate) speculates: bool,
+    /// Whether results must be complete, account by account.
+    pub(crate) wants_states: bool,
 }
 
 impl<R: DatabaseRef> Shared<'_, R> {
@@ -69,8 +76,9 @@ impl<R: DatabaseRef> Shared<'_, R> {
 pub(crate) struct Worker<'s, 'a, R: DatabaseRef> {
     shared: &'s Shared<'a, R>,
     speculator: Speculator<'a, R>,
-    /// Built when this worker first runs something at the frontier.
-    frontier_evm: Option<FrontierEvm<SharedBase<'a, R>>>,
+    frontier_evm: FrontierEvm<'a, R>,
+    /// Empty read sets that keep their memory.
+    spare: Vec<ReadSet>,
     writes: WriteSet,
     overtaken: Vec<TxIdx>,
     drifts: Vec<Drift>,
@@ -78,11 +86,16 @@ pub(crate) struct Worker<'s, 'a, R: DatabaseRef> {
 }
 
 impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
-    pub(crate) fn new(shared: &'s Shared<'a, R>, speculator: Speculator<'a, R>) -> Self {
+    pub(crate) fn new(
+        shared: &'s Shared<'a, R>,
+        speculator: Speculator<'a, R>,
+        frontier_evm: FrontierEvm<'a, R>,
+    ) -> Self {
         Self {
             shared,
             speculator,
-            frontier_evm: None,
+            frontier_evm,
+            spare: Vec::new(),
             writes: WriteSet::default(),
             overtaken: Vec::new(),
             drifts: Vec::new(),
@@ -145,15 +158,17 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     fn record(
         &mut self,
         version: Version,
-        result: Option<Box<ResultAndState<HaltReason>>>,
+        result: Option<ResultAndState<HaltReason>>,
         reward: Option<U256>,
     ) {
-        let view = self.speculator.view();
-        let trace = std::mem::take(&mut view.trace);
-        let guess = trace.beneficiary.as_ref().is_some_and(|read| read.observed == Observed::Whole);
+        let trace = &mut self.speculator.view().trace;
+        let reads = std::mem::replace(&mut trace.reads, self.spare.pop().unwrap_or_default());
+        let beneficiary = trace.beneficiary.take();
+        let guess = beneficiary.as_ref().is_some_and(|read| read.observed == Observed::Whole);
         self.writes.clear();
         if let Some(result) = &result {
-            writes::of_speculation(&result.state, &trace, &mut view.interner, &mut self.writes);
+            let accounts = reads.accounts.iter().chain(&beneficiary);
+            writes::of_speculation(&result.state, accounts, self.shared.memory, &mut self.writes);
         }
         self.publish(version.tx);
         if guess {
@@ -162,7 +177,12 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
             self.shared.scheduler.hold(version);
             return;
         }
-        let outcome = Outcome { version, trace, result, reward };
+        let speculated = result.map(|ResultAndState { result, state }| Speculated {
+            result,
+            reward,
+            state: self.shared.wants_states.then_some(state),
+        });
+        let outcome = Outcome { version, reads, beneficiary, speculated };
         *self.shared.outcomes[version.tx.position()].lock() = Some(outcome);
         if self.shared.scheduler.finish(version) {
             self.validate(version);
@@ -187,7 +207,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         let holds = match outcome.as_ref() {
             Some(outcome) if outcome.version == version => {
                 self.drifts.clear();
-                outcome.trace.reads.holds(self.shared.memory, version.tx, &mut self.drifts)
+                outcome.reads.holds(self.shared.memory, version.tx, &mut self.drifts)
             }
             // It was committed or aborted meanwhile.
             _ => true,
@@ -222,7 +242,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         &mut self,
         version: Version,
         frontier: &mut Frontier<'_>,
-        committed: &mut Committed<SharedBase<'a, R>>,
+        committed: &mut Committed<'a, R>,
     ) -> Result<(), BlockError> {
         if self.commit_speculation(version, committed)? {
             frontier.commit(version, true);
@@ -238,7 +258,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         &mut self,
         version: Version,
         frontier: &mut Frontier<'_>,
-        committed: &mut Committed<SharedBase<'a, R>>,
+        committed: &mut Committed<'a, R>,
     ) -> Result<(), BlockError> {
         self.stats.executions += 1;
         self.stats.at_frontier += 1;
@@ -247,22 +267,23 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         if let Some(available) = committed.missing_gas(prepared.env.gas_limit) {
             return Err(self.block_gas_exhausted(position, available));
         }
-        let evm =
-            self.frontier_evm.get_or_insert_with(|| FrontierEvm::new(committed.env().clone()));
-        let result = match evm.run(committed, prepared) {
+        let result = match self.frontier_evm.run(version.tx, committed.rewards(), prepared) {
             Ok(result) => result,
             Err(error) => {
                 let number = self.shared.block.header().number;
-                let failure = committed.state().failure().get().cloned();
+                let failure = self.frontier_evm.failure();
                 return Err(from_evm(number, position, self.shared.hash(position), error, failure));
             }
         };
-        if self.shared.speculates {
-            let interner = &mut self.speculator.view().interner;
-            writes::of_committed(&result.state, interner, &mut self.writes);
-            self.publish(version.tx);
+        let ResultAndState { result, state } = result;
+        writes::of_committed(&state, self.shared.memory, &mut self.writes);
+        let beneficiary = self.shared.memory.account(self.shared.beneficiary());
+        if self.writes.accounts.iter().any(|(account, _)| *account == beneficiary) {
+            committed.rewards_are_written();
         }
-        committed.commit(position, prepared, result);
+        self.publish(version.tx);
+        let seen = self.shared.wants_states.then_some(&state);
+        committed.commit(position, prepared, result, seen);
         frontier.commit(version, false);
         Ok(())
     }
@@ -272,47 +293,47 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     fn commit_speculation(
         &mut self,
         version: Version,
-        committed: &mut Committed<SharedBase<'a, R>>,
+        committed: &mut Committed<'a, R>,
     ) -> Result<bool, BlockError> {
         let position = version.tx.position();
         let prepared = &self.shared.prepared[position];
         let outcome = self.shared.outcomes[position].lock().take();
-        let Some(Outcome { version: recorded, trace, result: Some(mut result), reward }) = outcome
-        else {
-            return Ok(false);
-        };
-        debug_assert_eq!(recorded, version, "the frontier owns the newest incarnation");
+        let Some(mut outcome) = outcome else { return Ok(false) };
+        debug_assert_eq!(outcome.version, version, "the frontier owns the newest incarnation");
+        let Some(mut speculated) = outcome.speculated.take() else { return Ok(false) };
         if committed.missing_gas(prepared.env.gas_limit).is_some() {
             return Ok(false);
         }
         let valid = self
-            .is_valid(&trace, version.tx, reward, &mut result.state, committed)
+            .is_valid(&outcome, version.tx, &mut speculated, committed)
             .map_err(|source| BlockError::Internal {
                 number: self.shared.block.header().number,
                 reason: InternalError::BaseState { transaction: Some(position), source },
             })?;
         if valid {
-            committed.commit(position, prepared, *result);
-            debug_assert!(self.memory_agrees(&trace, version.tx, committed));
+            committed.commit(position, prepared, speculated.result, speculated.state.as_ref());
         }
+        outcome.reads.clear();
+        self.spare.push(outcome.reads);
         Ok(valid)
     }
 
-    /// Checks every read and completes `state` with what speculation left out.
+    /// Checks every read, pays the reward, and where somebody wants to see
+    /// what the transaction did, completes that with what speculation could
+    /// not know.
     fn is_valid(
         &mut self,
-        trace: &Trace,
+        outcome: &Outcome,
         tx: TxIdx,
-        reward: Option<U256>,
-        state: &mut EvmState,
-        committed: &mut Committed<SharedBase<'a, R>>,
+        speculated: &mut Speculated,
+        committed: &mut Committed<'a, R>,
     ) -> Result<bool, BaseStateError> {
         self.drifts.clear();
-        if !trace.reads.holds(self.shared.memory, tx, &mut self.drifts) {
+        if !outcome.reads.holds(self.shared.memory, tx, &mut self.drifts) {
             return Ok(false);
         }
-        if let Some(read) = &trace.beneficiary {
-            let now = committed.state().basic(read.address)?.as_ref().map(AccountBasics::from);
+        if let Some(read) = &outcome.beneficiary {
+            let now = committed.beneficiary_before(tx)?;
             match (read.compare(now.as_ref()), now) {
                 (Agreement::Same, _) => {}
                 (Agreement::Drifted, Some(now)) => {
@@ -321,26 +342,13 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
                 _ => return Ok(false),
             }
         }
-        if !writes::apply_drifts(state, &self.drifts) {
+        let Speculated { reward, state, .. } = speculated;
+        if let Some(state) = state
+            && !committed.complete(tx, *reward, &self.drifts, state)?
+        {
             return Ok(false);
         }
-        reward.map_or(Ok(true), |reward| committed.pay(self.shared.beneficiary(), reward, state))
-    }
-
-    /// Whether the multi-version memory says of what `tx` read what is
-    /// committed now. Everything hangs on it: later reads are validated
-    /// against that memory.
-    fn memory_agrees(
-        &self,
-        trace: &Trace,
-        tx: TxIdx,
-        committed: &mut Committed<SharedBase<'a, R>>,
-    ) -> bool {
-        trace.reads.accounts.iter().all(|read| {
-            let published = self.shared.memory.peek_account(read.account, tx.next());
-            let info = committed.state().basic(read.address);
-            published == info.ok().map(|info| info.as_ref().map(AccountBasics::from))
-        })
+        reward.map_or(Ok(true), |reward| committed.pay(tx, reward))
     }
 
     fn block_gas_exhausted(&self, position: usize, available: u64) -> BlockError {

@@ -1,45 +1,47 @@
 //! From revm's result of one transaction to what the multi-version memory
 //! keeps of it.
 
-use crate::view::{Interner, Trace};
 use alloy_primitives::Address;
-use blockloom_state::{AccountBasics, AccountRead, AccountWrite, Observed, WriteSet};
+use blockloom_state::{
+    AccountBasics, AccountRead, AccountWrite, MultiVersionMemory, Observed, Stamp, WriteSet,
+};
 use revm::state::{Account, AccountInfo, EvmState};
 
-/// Collects what a speculative execution wrote, from its result and its trace.
+/// Collects what a speculative execution wrote, from its result and the accounts it read.
 ///
 /// Accounts that were only called, or credited with nobody looking at the
 /// balance, leave no entry or a credit, so that they order nobody.
-pub(crate) fn of_speculation(
+pub(crate) fn of_speculation<'r>(
     state: &EvmState,
-    trace: &Trace,
-    interner: &mut Interner<'_>,
+    reads: impl Iterator<Item = &'r AccountRead>,
+    memory: &MultiVersionMemory,
     writes: &mut WriteSet,
 ) {
     writes.clear();
-    for read in trace.accounts() {
+    for read in reads {
         if let Some(account) = state.get(&read.address) {
-            push(account, read, interner, writes);
+            push(account, read, memory, writes);
         }
     }
 }
 
 /// Collects what an execution on committed state wrote, from its result alone.
-pub(crate) fn of_committed(state: &EvmState, interner: &mut Interner<'_>, writes: &mut WriteSet) {
+pub(crate) fn of_committed(state: &EvmState, memory: &MultiVersionMemory, writes: &mut WriteSet) {
     writes.clear();
     for (address, account) in state {
         let existed = !account.is_loaded_as_not_existing();
         let read = AccountRead {
-            account: interner.account(*address),
+            account: memory.account(*address),
             address: *address,
             seen: existed.then(|| AccountBasics::from(&account.original_info())),
             observed: Observed::Whole,
+            stamp: Stamp::UNWRITTEN,
         };
-        push(account, &read, interner, writes);
+        push(account, &read, memory, writes);
     }
 }
 
-fn push(account: &Account, read: &AccountRead, interner: &mut Interner<'_>, writes: &mut WriteSet) {
+fn push(account: &Account, read: &AccountRead, memory: &MultiVersionMemory, writes: &mut WriteSet) {
     if !account.is_touched() {
         return;
     }
@@ -52,7 +54,7 @@ fn push(account: &Account, read: &AccountRead, interner: &mut Interner<'_>, writ
     }
     for (key, slot) in &account.storage {
         if slot.is_changed() {
-            writes.slots.push((interner.slot(read.account, *key), slot.present_value));
+            writes.slots.push((memory.slot(read.account, *key), slot.present_value));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     changes::{AccountBasics, AccountChange, BlockChanges},
+    multi_version::{MultiVersionMemory, WrittenAccount, WrittenSlot},
     snapshot::BaseStateError,
 };
 use alloy_primitives::{
@@ -77,6 +78,23 @@ impl Entry {
         }
     }
 
+    /// Takes over what transactions left that ran outside of this state.
+    fn replace(&mut self, written: WrittenAccount<'_>) {
+        if written.wiped {
+            self.wipe();
+        }
+        self.now = written.now;
+    }
+
+    /// Takes over what such transactions left in a slot.
+    fn replace_slot(&mut self, written: WrittenSlot) {
+        let before = if self.wiped { U256::ZERO } else { written.before.unwrap_or_default() };
+        self.slots
+            .entry(written.slot)
+            .and_modify(|known| known.now = written.now)
+            .or_insert(Slot { before, now: written.now });
+    }
+
     /// What the block did here; `None` if nothing is left of it.
     fn change(&self) -> Option<AccountChange> {
         let after = self.now.as_ref().map(AccountBasics::from);
@@ -126,6 +144,24 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
     /// Starts collecting a block access list (EIP-7928).
     pub fn build_access_list(&mut self) {
         self.access_list = BalState::default().with_bal_builder();
+    }
+
+    /// Whether an access list is collected.
+    pub const fn builds_access_list(&self) -> bool {
+        self.access_list.bal_builder.is_some()
+    }
+
+    /// Adds to the access list what one transaction did that runs outside of
+    /// this state.
+    pub fn list_access(&mut self, accounts: &EvmState) {
+        for (address, account) in accounts {
+            self.access_list.commit_one(*address, account);
+        }
+    }
+
+    /// The state before the block.
+    pub const fn base(&self) -> &B {
+        &self.base
     }
 
     /// Which part of the block later commits belong to: 0 before the
@@ -178,6 +214,48 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
             let slots = entry.slots.iter().map(|(key, slot)| (*key, slot.now));
             (*address, entry.now.as_ref(), slots)
         })
+    }
+
+    /// Takes over what the transactions that ran on `memory` left, all of which
+    /// are final. Their base state was this state.
+    pub fn absorb(&mut self, memory: &MultiVersionMemory) {
+        for written in memory.written_accounts() {
+            if let Some(AccountInfo { code: Some(code), code_hash, .. }) = &written.now
+                && *code_hash != KECCAK_EMPTY
+                && written.before.is_none_or(|before| before.code_hash != *code_hash)
+            {
+                self.code.insert(*code_hash, code.clone());
+            }
+            self.accounts
+                .entry(written.address)
+                .or_insert_with(|| Entry::new(written.before.cloned()))
+                .replace(written);
+        }
+        for (address, account, written) in memory.written_slots() {
+            self.accounts
+                .entry(address)
+                .or_insert_with(|| Entry::new(account.clone()))
+                .replace_slot(written);
+        }
+    }
+
+    /// Adds `amount` to a balance, if that is anything.
+    ///
+    /// # Errors
+    ///
+    /// If the account must be read, and the base state fails.
+    ///
+    /// # Panics
+    ///
+    /// If the balance overflows.
+    pub fn credit(&mut self, address: Address, amount: U256) -> Result<(), BaseStateError> {
+        if amount.is_zero() {
+            return Ok(());
+        }
+        let mut info = self.basic(address)?.unwrap_or_default();
+        info.balance = info.balance.checked_add(amount).expect("the caller has checked the sum");
+        self.accounts.get_mut(&address).expect("it was just read").now = Some(info);
+        Ok(())
     }
 
     fn remember<T>(&self, answer: Result<T, BaseStateError>) -> Result<T, BaseStateError> {

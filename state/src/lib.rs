@@ -85,9 +85,9 @@ pub use changes::{AccountBasics, AccountChange, BlockChanges};
 pub use code_cache::CodeCache;
 pub use memory::{MemoryAccount, MemoryState, MemoryStateError};
 pub use multi_version::{
-    AccountIdx, AccountWrite, MultiVersionMemory, ReadError, SlotIdx, WriteSet,
+    AccountIdx, AccountWrite, MultiVersionMemory, ReadError, SlotIdx, Stamp, WriteSet,
 };
-pub use read_set::{AccountRead, Agreement, Drift, Observed, ReadSet};
+pub use read_set::{AccountRead, Agreement, Drift, Observed, ReadSet, SlotRead};
 pub use root::{state_root, storage_root};
 pub use snapshot::{BaseStateError, ErasedReader, ReaderPerWorker, Snapshot};
 #[cfg(feature = "rocksdb")]

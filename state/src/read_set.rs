@@ -2,7 +2,7 @@
 
 use crate::{
     changes::AccountBasics,
-    multi_version::{AccountIdx, MultiVersionMemory, SlotIdx},
+    multi_version::{AccountIdx, MultiVersionMemory, SlotIdx, Stamp},
 };
 use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
@@ -44,6 +44,19 @@ pub struct AccountRead {
     pub seen: Option<AccountBasics>,
     /// What of it mattered.
     pub observed: Observed,
+    /// How often the account had changed by then.
+    pub stamp: Stamp,
+}
+
+/// One slot read.
+#[derive(Clone, Copy, Debug)]
+pub struct SlotRead {
+    /// Where.
+    pub slot: SlotIdx,
+    /// What came back.
+    pub seen: U256,
+    /// How often the slot had changed by then.
+    pub stamp: Stamp,
 }
 
 /// Balances from which credits could overflow: a read that meets one is
@@ -102,12 +115,15 @@ pub struct Drift {
 /// takes every destruction and creation below into account. What values buy is
 /// that a re-execution which writes the same again, or changes only what nobody
 /// looked at, aborts nobody.
+///
+/// Stamps spare most comparisons: where nothing was written since, the answer
+/// is the same.
 #[derive(Clone, Debug, Default)]
 pub struct ReadSet {
     /// Accounts, in the order of reading.
     pub accounts: Vec<AccountRead>,
-    /// Slots and the values that came back, in the order of reading.
-    pub slots: Vec<(SlotIdx, U256)>,
+    /// Slots, in the order of reading.
+    pub slots: Vec<SlotRead>,
 }
 
 impl ReadSet {
@@ -129,6 +145,9 @@ impl ReadSet {
         drifts: &mut Vec<Drift>,
     ) -> bool {
         for read in &self.accounts {
+            if memory.is_account_unchanged(read.account, read.stamp) {
+                continue;
+            }
             let Some(now) = memory.peek_account(read.account, reader) else { return false };
             match (read.compare(now.as_ref()), now) {
                 (Agreement::Same, _) => {}
@@ -138,7 +157,10 @@ impl ReadSet {
                 _ => return false,
             }
         }
-        self.slots.iter().all(|(slot, seen)| memory.peek_slot(*slot, reader) == Some(*seen))
+        self.slots.iter().all(|read| {
+            memory.is_slot_unchanged(read.slot, read.stamp)
+                || memory.peek_slot(read.slot, reader) == Some(read.seen)
+        })
     }
 }
 
@@ -157,7 +179,8 @@ mod tests {
         now: Option<AccountBasics>,
     ) -> Agreement {
         let account = MultiVersionMemory::new(1).account(Address::ZERO);
-        AccountRead { account, address: Address::ZERO, seen, observed }.compare(now.as_ref())
+        let stamp = Stamp::UNWRITTEN;
+        AccountRead { account, address: Address::ZERO, seen, observed, stamp }.compare(now.as_ref())
     }
 
     #[test]

@@ -4,5 +4,5 @@
 pub(crate) use parking_lot::Mutex;
 pub(crate) use std::sync::{
     OnceLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };

@@ -1,9 +1,12 @@
 //! One account's versions.
 
-use super::chain::{Chain, Entry, Interest};
+use super::{
+    chain::{Chain, Entry, Interest},
+    stamp::{Changes, Raised, Stamp},
+};
 use crate::{
     changes::AccountBasics,
-    sync::{AtomicBool, Mutex, OnceLock, Ordering},
+    sync::{Mutex, OnceLock},
 };
 use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
@@ -23,23 +26,10 @@ pub enum AccountWrite {
     Credit(U256),
 }
 
-/// A flag that is raised once, when an account is first destroyed or created
-/// in the block.
-///
-/// | call       | by                           | ordering | pairs with                      |
-/// |------------|------------------------------|----------|---------------------------------|
-/// | `raise`    | publishers, under the chain's lock | `SeqCst` | `is_raised`: a slot reader has read the account first, under the same lock |
-/// | `is_raised`| slot readers                 | `SeqCst` | `raise`                         |
-#[derive(Debug, Default)]
-struct Raised(AtomicBool);
-
-impl Raised {
-    fn raise(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    fn is_raised(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+impl AccountWrite {
+    /// Whether no slot from before this write is left.
+    pub(super) const fn is_wipe(&self) -> bool {
+        matches!(self, Self::Set { wiped: true, .. })
     }
 }
 
@@ -48,8 +38,9 @@ impl Raised {
 pub(super) struct AccountCell {
     pub(super) address: Address,
     base: OnceLock<Option<AccountInfo>>,
-    chain: Mutex<Chain<AccountWrite>>,
+    changes: Changes,
     ever_wiped: Raised,
+    chain: Mutex<Chain<AccountWrite>>,
 }
 
 /// An account as the transactions below a reader left it, before their
@@ -57,10 +48,10 @@ pub(super) struct AccountCell {
 struct Below<T> {
     /// The newest `Set` below, mapped; `None` if the base value stands.
     set: Option<T>,
+    /// Its writer: writes from there on up to the reader decide what it sees.
+    since: Option<TxIdx>,
     /// Credits since.
     credit: U256,
-    /// The newest writer.
-    newest: Option<TxIdx>,
 }
 
 impl AccountCell {
@@ -68,9 +59,20 @@ impl AccountCell {
         Self {
             address,
             base: OnceLock::new(),
-            chain: Mutex::default(),
+            changes: Changes::default(),
             ever_wiped: Raised::default(),
+            chain: Mutex::default(),
         }
+    }
+
+    /// How often the account has changed so far.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.changes.get()
+    }
+
+    /// Whether a destruction or creation was ever published.
+    pub(super) fn was_ever_wiped(&self) -> bool {
+        self.ever_wiped.is_raised()
     }
 
     /// The base value, read through `load` the first time. Two first readers
@@ -103,9 +105,8 @@ impl AccountCell {
         reader: TxIdx,
         map: impl FnOnce(&Option<AccountInfo>) -> T,
     ) -> Result<Below<T>, TxIdx> {
-        let mut found = Below { set: None, credit: U256::ZERO, newest: None };
+        let mut found = Below { set: None, since: None, credit: U256::ZERO };
         for (tx, entry) in chain.below(reader) {
-            found.newest = found.newest.or(Some(tx));
             match entry {
                 Entry::Estimate => return Err(tx),
                 Entry::Value(AccountWrite::Credit(credit)) => {
@@ -113,6 +114,7 @@ impl AccountCell {
                 }
                 Entry::Value(AccountWrite::Set { info, .. }) => {
                     found.set = Some(map(info));
+                    found.since = Some(tx);
                     break;
                 }
             }
@@ -120,30 +122,37 @@ impl AccountCell {
         Ok(found)
     }
 
-    /// The account as `reader` should see it, and notes that it looked.
+    /// The account as `reader` should see it, and the count of changes it
+    /// belongs to. Notes that somebody with this interest looked; `None` for
+    /// who cannot be overtaken.
+    ///
+    /// Nobody is noted before the first write: where nothing is ever written,
+    /// readers on many cores share the cell's memory without a lock.
     pub(super) fn read<E>(
         &self,
         reader: TxIdx,
-        interest: Interest,
+        interest: Option<Interest>,
         load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
-    ) -> Result<Result<Option<AccountInfo>, TxIdx>, E> {
-        let below = {
+    ) -> Result<Result<(Option<AccountInfo>, Stamp), TxIdx>, E> {
+        if self.changes.get() == Stamp::UNWRITTEN {
+            return Ok(Ok((self.base(load)?.clone(), Stamp::UNWRITTEN)));
+        }
+        let (below, stamp) = {
             let mut chain = self.chain.lock();
-            let below = Self::below(&chain, reader, Option::clone);
-            if let Ok(below) = &below {
-                chain.register(reader, below.newest, interest);
+            let below = match Self::below(&chain, reader, Option::clone) {
+                Ok(below) => below,
+                Err(writer) => return Ok(Err(writer)),
+            };
+            if let Some(interest) = interest {
+                chain.register(reader, below.since, interest);
             }
-            below
-        };
-        let below = match below {
-            Ok(below) => below,
-            Err(writer) => return Ok(Err(writer)),
+            (below, self.changes.get())
         };
         let info = match below.set {
             Some(info) => info,
             None => self.base(load)?.clone(),
         };
-        Ok(Ok(add_credit(info, below.credit)))
+        Ok(Ok((add_credit(info, below.credit), stamp)))
     }
 
     /// The account as `reader` would see it now; `None` if that is unknown
@@ -196,20 +205,69 @@ impl AccountCell {
             AccountWrite::Set { .. } => Interest::Shape,
         };
         let mut chain = self.chain.lock();
-        if matches!(write, AccountWrite::Set { wiped: true, .. }) {
+        if write.is_wipe() {
             self.ever_wiped.raise();
         }
         chain.trim(committed, fold);
         chain.publish(writer, write, concerns, overtaken);
+        self.changes.add();
     }
 
     pub(super) fn withdraw(&self, writer: TxIdx, overtaken: &mut Vec<TxIdx>) {
-        self.chain.lock().withdraw(writer, overtaken);
+        let mut chain = self.chain.lock();
+        chain.withdraw(writer, overtaken);
+        self.changes.add();
     }
 
     pub(super) fn estimate(&self, writer: TxIdx) {
-        self.chain.lock().estimate(writer);
+        let mut chain = self.chain.lock();
+        chain.estimate(writer);
+        self.changes.add();
     }
+
+    /// The last transaction that destroyed or created the account.
+    pub(super) fn last_wipe(&self) -> Option<TxIdx> {
+        self.chain.lock().last_where(AccountWrite::is_wipe)
+    }
+
+    /// What all transactions together left here, once they are final; `None`
+    /// if nobody wrote.
+    pub(super) fn written(&self) -> Option<WrittenAccount<'_>> {
+        if self.changes.get() == Stamp::UNWRITTEN {
+            return None;
+        }
+        let chain = self.chain.lock();
+        let wiped = chain.last_where(AccountWrite::is_wipe).is_some();
+        let before = self.base.get();
+        let below = Self::below(&chain, TxIdx::END, Option::clone).expect("no writer is running");
+        drop(chain);
+        if below.since.is_none() && below.credit.is_zero() {
+            return None;
+        }
+        let set = match below.set {
+            Some(info) => info,
+            None => before.expect("who credits an account has read it").clone(),
+        };
+        let before = before.and_then(Option::as_ref);
+        Some(WrittenAccount {
+            address: self.address,
+            before,
+            now: add_credit(set, below.credit),
+            wiped,
+        })
+    }
+}
+
+/// What a block's transactions left of an account.
+#[derive(Debug)]
+pub(crate) struct WrittenAccount<'a> {
+    pub(crate) address: Address,
+    /// The account before the block's transactions.
+    pub(crate) before: Option<&'a AccountInfo>,
+    /// The account after them.
+    pub(crate) now: Option<AccountInfo>,
+    /// It was destroyed or created: no slot from before the block is left.
+    pub(crate) wiped: bool,
 }
 
 /// Puts two final writes into the upper one; `false` where both must stay: a

@@ -21,8 +21,8 @@ pub(super) enum Interest {
     Shape,
 }
 
-/// A reader, and the newest transaction whose write it saw; `None` for the
-/// base state.
+/// A reader, and the lowest transaction whose write decided what it saw;
+/// `None` for the base state.
 #[derive(Clone, Copy, Debug)]
 struct Reader {
     tx: TxIdx,
@@ -55,7 +55,17 @@ impl<V> Chain<V> {
         self.entries[..end].iter().rev().map(|(tx, entry)| (*tx, entry))
     }
 
-    /// Notes that `tx` read here and saw the write of `saw`.
+    /// The newest transaction whose write is as `is` says.
+    pub(super) fn last_where(&self, is: impl Fn(&V) -> bool) -> Option<TxIdx> {
+        let found = |(tx, entry): &(TxIdx, Entry<V>)| match entry {
+            Entry::Value(value) if is(value) => Some(*tx),
+            _ => None,
+        };
+        self.entries.iter().rev().find_map(found)
+    }
+
+    /// Notes that `tx` read here and that writes of `saw` and above matter to
+    /// it; `None` if all do.
     pub(super) fn register(&mut self, tx: TxIdx, saw: Option<TxIdx>, interest: Interest) {
         self.readers.push(Reader { tx, saw, interest });
     }

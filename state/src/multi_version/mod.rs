@@ -3,20 +3,30 @@
 
 mod account;
 mod chain;
+mod index;
 mod slot;
+mod stamp;
 #[cfg(test)]
 mod tests;
 
 pub use account::AccountWrite;
 
+pub use stamp::Stamp;
+
+pub(crate) use account::WrittenAccount;
+pub(crate) use slot::WrittenSlot;
+
 use crate::{changes::AccountBasics, sync::Mutex};
 use account::AccountCell;
-use alloy_primitives::{Address, U256, map::FbBuildHasher};
+use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
 use chain::Interest;
-use dashmap::DashMap;
+use foldhash::fast::RandomState;
+use index::Index;
 use revm::state::AccountInfo;
 use slot::{SlotCell, Source};
+use stamp::Raised;
+use std::hash::BuildHasher;
 
 /// An account's place in a [`MultiVersionMemory`]: dense, valid for its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +42,7 @@ impl AccountIdx {
     /// memory has no such account.
     #[must_use]
     pub fn new(position: usize) -> Self {
-        Self(u32::try_from(position).expect("a block touches fewer than 2^32 accounts"))
+        Self(dense(position))
     }
 
     /// The position as a plain number, to travel through revm as an account id.
@@ -46,10 +56,8 @@ impl AccountIdx {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotIdx(u32);
 
-impl SlotIdx {
-    fn new(position: usize) -> Self {
-        Self(u32::try_from(position).expect("a block touches fewer than 2^32 slots"))
-    }
+fn dense(position: usize) -> u32 {
+    u32::try_from(position).expect("a block touches fewer than 2^32 locations")
 }
 
 /// Why a read has no value.
@@ -97,57 +105,84 @@ impl Written {
     }
 }
 
+/// Locations per transaction that a memory is made for, accounts and slots
+/// each. Mainnet's blocks touch about ten of either; more only cost a second
+/// look.
+const EXPECTED_PER_TRANSACTION: usize = 8;
+
 /// The multi-version memory of one block.
 ///
 /// Per location it keeps the newest entry of every writer, ordered by
 /// transaction: a value, a commutative balance credit, a destruction or
 /// creation, or an estimate. The base value is kept beside them, so each
-/// location is fetched from the base state once, whoever asks. A location is
-/// hashed once per worker and named by a dense index after that.
+/// location is fetched from the base state once, whoever asks. Locations have
+/// dense indices, which read and write sets keep, so that validation hashes
+/// nothing again.
 ///
 /// Locations are told apart by their full keys: a hash only finds the bucket.
 ///
 /// # Locks
 ///
-/// One lock per location, never two at once, and none is held while the base
-/// state is read.
+/// One lock per location that somebody has written, never two at once, and
+/// none is held while the base state is read. Finding a location and reading
+/// one that nobody has written takes no lock.
 #[derive(Debug)]
 pub struct MultiVersionMemory {
-    account_index: DashMap<Address, AccountIdx, FbBuildHasher<20>>,
-    slot_index: DashMap<(AccountIdx, U256), SlotIdx, foldhash::fast::RandomState>,
+    hasher: RandomState,
+    account_index: Index,
+    slot_index: Index,
     accounts: boxcar::Vec<AccountCell>,
     slots: boxcar::Vec<SlotCell>,
     written: Vec<Mutex<Written>>,
+    /// Some account was destroyed or created; raised before that is published.
+    any_wiped: Raised,
 }
 
 impl MultiVersionMemory {
     /// Memory for a block of `transactions` transactions, with nothing written.
     #[must_use]
     pub fn new(transactions: usize) -> Self {
+        let expected = EXPECTED_PER_TRANSACTION * transactions;
         Self {
-            account_index: DashMap::default(),
-            slot_index: DashMap::default(),
+            hasher: RandomState::default(),
+            account_index: Index::new(expected),
+            slot_index: Index::new(expected),
             accounts: boxcar::Vec::new(),
             slots: boxcar::Vec::new(),
             written: (0..transactions).map(|_| Mutex::default()).collect(),
+            any_wiped: Raised::default(),
         }
     }
 
-    /// The index of `address`. Takes a shard lock; remember the answer.
+    /// The index of `address`, which is new if nobody has asked for it before.
     pub fn account(&self, address: Address) -> AccountIdx {
-        *self
-            .account_index
-            .entry(address)
-            .or_insert_with(|| AccountIdx::new(self.accounts.push(AccountCell::new(address))))
+        let is = |idx| self.accounts[idx as usize].address == address;
+        let make = || dense(self.accounts.push(AccountCell::new(address)));
+        AccountIdx(self.account_index.find_or_add(self.hasher.hash_one(address), is, make))
     }
 
-    /// The index of `slot` of `account`. Takes a shard lock; remember the
-    /// answer.
+    /// The index of `slot` of `account`, which is new if nobody has asked for
+    /// it before.
     pub fn slot(&self, account: AccountIdx, slot: U256) -> SlotIdx {
-        *self
-            .slot_index
-            .entry((account, slot))
-            .or_insert_with(|| SlotIdx::new(self.slots.push(SlotCell::new(account, slot))))
+        let make = || dense(self.slots.push(SlotCell::new(account, slot)));
+        let hash = self.slot_hash(account, slot);
+        SlotIdx(self.slot_index.find_or_add(hash, self.is_slot(account, slot), make))
+    }
+
+    fn slot_hash(&self, account: AccountIdx, slot: U256) -> u64 {
+        self.hasher.hash_one((account.0, slot.as_limbs()))
+    }
+
+    fn is_slot(&self, account: AccountIdx, slot: U256) -> impl Fn(u32) -> bool {
+        move |idx| {
+            let cell = &self.slots[idx as usize];
+            cell.slot == slot && cell.account == account
+        }
+    }
+
+    fn find_account(&self, address: &Address) -> Option<AccountIdx> {
+        let is = |idx| self.accounts[idx as usize].address == *address;
+        self.account_index.find(self.hasher.hash_one(address), is).map(AccountIdx)
     }
 
     fn account_cell(&self, account: AccountIdx) -> &AccountCell {
@@ -172,23 +207,26 @@ impl MultiVersionMemory {
     /// fetched it.
     #[must_use]
     pub fn known_account(&self, address: &Address) -> Option<Option<AccountInfo>> {
-        let account = *self.account_index.get(address)?;
-        self.account_cell(account).known_base().cloned()
+        self.account_cell(self.find_account(address)?).known_base().cloned()
     }
 
     /// The slot in the base state, if some reader of this memory has fetched
     /// it.
     #[must_use]
     pub fn known_slot(&self, address: &Address, slot: U256) -> Option<U256> {
-        let account = *self.account_index.get(address)?;
-        let slot = *self.slot_index.get(&(account, slot))?;
-        self.slot_cell(slot).known_base()
+        let account = self.find_account(address)?;
+        let hash = self.slot_hash(account, slot);
+        let slot = self.slot_index.find(hash, self.is_slot(account, slot))?;
+        self.slots[slot as usize].known_base()
     }
 
-    /// The account as the transactions below `reader` left it; notes that
-    /// `reader` looked. `is_sender` says that this is the account `reader` is
-    /// paid from: only such readers hear of later credits, the others seldom
-    /// care and are checked at the frontier.
+    /// The account as the transactions below `reader` left it, and the stamp
+    /// of that reading.
+    ///
+    /// Notes that `reader` looked, so that lower writers can tell it of a later
+    /// change; of credits only if `is_sender` says that this is the account it
+    /// is paid from: the others seldom care. Nobody is noted before the first
+    /// write: those find out when they compare stamps.
     ///
     /// Source: Block-STM, `MVMemory.read`.
     ///
@@ -202,19 +240,18 @@ impl MultiVersionMemory {
         reader: TxIdx,
         is_sender: bool,
         load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
-    ) -> Result<Option<AccountInfo>, ReadError<E>> {
+    ) -> Result<(Option<AccountInfo>, Stamp), ReadError<E>> {
         let interest = if is_sender { Interest::Whole } else { Interest::Shape };
         self.account_cell(account)
-            .read(reader, interest, load)
+            .read(reader, Some(interest), load)
             .map_err(ReadError::Base)?
             .map_err(ReadError::Blocked)
     }
 
     /// The slot as the transactions below `reader` left it: zero where one of
-    /// them destroyed or created the account since. Notes that `reader` looked.
-    ///
-    /// The account itself must have been read by `reader` before; that read
-    /// is what tells it of a later destruction.
+    /// them destroyed or created the account since; and the stamp of that
+    /// reading. Notes that `reader` looked, as
+    /// [`read_account`](Self::read_account) does.
     ///
     /// # Errors
     ///
@@ -225,15 +262,89 @@ impl MultiVersionMemory {
         slot: SlotIdx,
         reader: TxIdx,
         load: impl FnOnce(Address, U256) -> Result<U256, E>,
-    ) -> Result<U256, ReadError<E>> {
+    ) -> Result<(U256, Stamp), ReadError<E>> {
+        self.slot_value(slot, reader, true, load)
+    }
+
+    /// The account as `reader`, below whom everything is final, finds it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `load` answers.
+    ///
+    /// # Panics
+    ///
+    /// If a transaction below is not final.
+    pub fn final_account<E>(
+        &self,
+        account: AccountIdx,
+        reader: TxIdx,
+        load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
+    ) -> Result<Option<AccountInfo>, E> {
+        let read = self.account_cell(account).read(reader, None, load)?;
+        Ok(read.unwrap_or_else(|writer| panic!("{writer} below {reader} is not final")).0)
+    }
+
+    /// The slot as `reader`, below whom everything is final, finds it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `load` answers.
+    ///
+    /// # Panics
+    ///
+    /// If a transaction below is not final.
+    pub fn final_slot<E>(
+        &self,
+        slot: SlotIdx,
+        reader: TxIdx,
+        load: impl FnOnce(Address, U256) -> Result<U256, E>,
+    ) -> Result<U256, E> {
+        match self.slot_value(slot, reader, false, load) {
+            Ok((value, _)) => Ok(value),
+            Err(ReadError::Base(error)) => Err(error),
+            Err(ReadError::Blocked(writer)) => panic!("{writer} below {reader} is not final"),
+        }
+    }
+
+    fn slot_value<E>(
+        &self,
+        slot: SlotIdx,
+        reader: TxIdx,
+        register: bool,
+        load: impl FnOnce(Address, U256) -> Result<U256, E>,
+    ) -> Result<(U256, Stamp), ReadError<E>> {
         let cell = self.slot_cell(slot);
         let account = self.account_cell(cell.account);
-        let wipe = account.newest_wipe(reader).map_err(ReadError::Blocked)?;
-        match cell.source(reader, wipe, true).map_err(ReadError::Blocked)? {
-            Source::Written(value) => Ok(value),
-            Source::Wiped => Ok(U256::ZERO),
-            Source::Base => cell.base(|| load(account.address, cell.slot)).map_err(ReadError::Base),
-        }
+        let wipe = self.newest_wipe(account, reader).map_err(ReadError::Blocked)?;
+        let (source, stamp) = cell.source(reader, wipe, register).map_err(ReadError::Blocked)?;
+        let value = match source {
+            Source::Written(value) => value,
+            Source::Wiped => U256::ZERO,
+            Source::Base => {
+                cell.base(|| load(account.address, cell.slot)).map_err(ReadError::Base)?
+            }
+        };
+        Ok((value, stamp))
+    }
+
+    fn newest_wipe(&self, account: &AccountCell, reader: TxIdx) -> Result<Option<TxIdx>, TxIdx> {
+        if self.any_wiped.is_raised() { account.newest_wipe(reader) } else { Ok(None) }
+    }
+
+    /// Whether no write has reached the account since a read with this stamp.
+    #[must_use]
+    pub fn is_account_unchanged(&self, account: AccountIdx, stamp: Stamp) -> bool {
+        self.account_cell(account).stamp() == stamp
+    }
+
+    /// Whether no write has reached the slot since a read with this stamp, nor
+    /// ever a wipe the account it belongs to.
+    #[must_use]
+    pub fn is_slot_unchanged(&self, slot: SlotIdx, stamp: Stamp) -> bool {
+        let cell = self.slot_cell(slot);
+        cell.stamp() == stamp
+            && !(self.any_wiped.is_raised() && self.account_cell(cell.account).was_ever_wiped())
     }
 
     /// The account as `reader` would find it now, without noting anything;
@@ -252,8 +363,8 @@ impl MultiVersionMemory {
     #[must_use]
     pub fn peek_slot(&self, slot: SlotIdx, reader: TxIdx) -> Option<U256> {
         let cell = self.slot_cell(slot);
-        let wipe = self.account_cell(cell.account).newest_wipe(reader).ok()?;
-        match cell.source(reader, wipe, false).ok()? {
+        let wipe = self.newest_wipe(self.account_cell(cell.account), reader).ok()?;
+        match cell.source(reader, wipe, false).ok()?.0 {
             Source::Written(value) => Some(value),
             Source::Wiped => Some(U256::ZERO),
             Source::Base => cell.known_base(),
@@ -273,6 +384,9 @@ impl MultiVersionMemory {
         committed: TxIdx,
         overtaken: &mut Vec<TxIdx>,
     ) {
+        if writes.accounts.iter().any(|(_, write)| write.is_wipe()) {
+            self.any_wiped.raise();
+        }
         let mut now = Written {
             accounts: writes.accounts.iter().map(|(account, _)| *account).collect(),
             slots: writes.slots.iter().map(|(slot, _)| *slot).collect(),
@@ -323,5 +437,28 @@ impl MultiVersionMemory {
         for slot in &written.slots {
             self.slot_cell(*slot).estimate(writer);
         }
+    }
+
+    /// What the block's transactions left in accounts, once all are final; in
+    /// no order.
+    pub(crate) fn written_accounts(&self) -> impl Iterator<Item = WrittenAccount<'_>> {
+        self.accounts.iter().filter_map(|(_, cell)| cell.written())
+    }
+
+    /// What they left in slots, but for those wiped later, each with the
+    /// account it belongs to as that was before the block; in no order.
+    pub(crate) fn written_slots(
+        &self,
+    ) -> impl Iterator<Item = (Address, &Option<AccountInfo>, WrittenSlot)> {
+        let any_wiped = self.any_wiped.is_raised();
+        let accounts = &self.accounts;
+        self.slots.iter().filter_map(move |(_, cell)| {
+            let written = cell.written()?;
+            let account = &accounts[written.account.position()];
+            if any_wiped && account.last_wipe().is_some_and(|wipe| written.writer < wipe) {
+                return None;
+            }
+            Some((account.address, account.known_base().unwrap_or(&None), written))
+        })
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     AccountIdx,
     chain::{Chain, Entry, Interest},
+    stamp::{Changes, Stamp},
 };
 use crate::sync::{Mutex, OnceLock};
 use alloy_primitives::U256;
@@ -14,7 +15,21 @@ pub(super) struct SlotCell {
     pub(super) account: AccountIdx,
     pub(super) slot: U256,
     base: OnceLock<U256>,
+    changes: Changes,
     chain: Mutex<Chain<U256>>,
+}
+
+/// What a block's transactions left in a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WrittenSlot {
+    pub(crate) account: AccountIdx,
+    pub(crate) slot: U256,
+    /// The value before the block's transactions, if one of them asked for it:
+    /// all do but those that have created the account.
+    pub(crate) before: Option<U256>,
+    /// The value the last writer left.
+    pub(crate) now: U256,
+    pub(crate) writer: TxIdx,
 }
 
 /// Where a reader's value comes from.
@@ -29,7 +44,18 @@ pub(super) enum Source {
 
 impl SlotCell {
     pub(super) fn new(account: AccountIdx, slot: U256) -> Self {
-        Self { account, slot, base: OnceLock::new(), chain: Mutex::default() }
+        Self {
+            account,
+            slot,
+            base: OnceLock::new(),
+            changes: Changes::default(),
+            chain: Mutex::default(),
+        }
+    }
+
+    /// How often the slot has changed so far.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.changes.get()
     }
 
     /// The base value, read through `load` the first time.
@@ -52,28 +78,36 @@ impl SlotCell {
     }
 
     /// Where `reader`'s value comes from, given the newest wipe of the account
-    /// below it; `Err` names the writer of an estimate.
+    /// below it, and the count of changes that belongs to; `Err` names the
+    /// writer of an estimate. Readers are noted once there was a write, as
+    /// those of accounts are.
     pub(super) fn source(
         &self,
         reader: TxIdx,
         wipe: Option<TxIdx>,
         register: bool,
-    ) -> Result<Source, TxIdx> {
+    ) -> Result<(Source, Stamp), TxIdx> {
+        if self.changes.get() == Stamp::UNWRITTEN {
+            let source = if wipe.is_some() { Source::Wiped } else { Source::Base };
+            return Ok((source, Stamp::UNWRITTEN));
+        }
         let mut chain = self.chain.lock();
         let newest = chain.below(reader).next().map(|(tx, entry)| (tx, entry.clone()));
         if register {
             chain.register(reader, newest.as_ref().map(|(tx, _)| *tx), Interest::Whole);
         }
+        let stamp = self.changes.get();
         drop(chain);
-        match newest {
+        let source = match newest {
             // A transaction that creates an account wipes it first and writes
             // its slots after.
-            Some((tx, _)) if wipe.is_some_and(|wipe| tx < wipe) => Ok(Source::Wiped),
-            Some((tx, Entry::Estimate)) => Err(tx),
-            Some((_, Entry::Value(value))) => Ok(Source::Written(value)),
-            None if wipe.is_some() => Ok(Source::Wiped),
-            None => Ok(Source::Base),
-        }
+            Some((tx, _)) if wipe.is_some_and(|wipe| tx < wipe) => Source::Wiped,
+            Some((tx, Entry::Estimate)) => return Err(tx),
+            Some((_, Entry::Value(value))) => Source::Written(value),
+            None if wipe.is_some() => Source::Wiped,
+            None => Source::Base,
+        };
+        Ok((source, stamp))
     }
 
     pub(super) fn publish(
@@ -86,13 +120,32 @@ impl SlotCell {
         let mut chain = self.chain.lock();
         chain.trim(committed, |_, _| true);
         chain.publish(writer, value, Interest::Shape, overtaken);
+        self.changes.add();
     }
 
     pub(super) fn withdraw(&self, writer: TxIdx, overtaken: &mut Vec<TxIdx>) {
-        self.chain.lock().withdraw(writer, overtaken);
+        let mut chain = self.chain.lock();
+        chain.withdraw(writer, overtaken);
+        self.changes.add();
     }
 
     pub(super) fn estimate(&self, writer: TxIdx) {
-        self.chain.lock().estimate(writer);
+        let mut chain = self.chain.lock();
+        chain.estimate(writer);
+        self.changes.add();
+    }
+
+    /// What all transactions together left here, once they are final; `None`
+    /// if nobody wrote.
+    pub(super) fn written(&self) -> Option<WrittenSlot> {
+        if self.changes.get() == Stamp::UNWRITTEN {
+            return None;
+        }
+        let (writer, now) = match self.chain.lock().below(TxIdx::END).next()? {
+            (writer, Entry::Value(value)) => (writer, *value),
+            (writer, Entry::Estimate) => unreachable!("transaction {writer} is final"),
+        };
+        let before = self.base.get().copied();
+        Some(WrittenSlot { account: self.account, slot: self.slot, before, now, writer })
     }
 }

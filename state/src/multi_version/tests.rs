@@ -19,6 +19,24 @@ fn base_slot(_: Address, slot: U256) -> Result<U256, Infallible> {
     Ok(slot + U256::from(1000))
 }
 
+/// The account as `reader` finds it.
+fn read(
+    memory: &MultiVersionMemory,
+    account: AccountIdx,
+    reader: usize,
+) -> Result<Option<AccountInfo>, ReadError<Infallible>> {
+    memory.read_account(account, tx(reader), true, base_rich).map(|(info, _)| info)
+}
+
+/// The slot as `reader` finds it.
+fn read_slot(
+    memory: &MultiVersionMemory,
+    slot: SlotIdx,
+    reader: usize,
+) -> Result<U256, ReadError<Infallible>> {
+    memory.read_slot(slot, tx(reader), base_slot).map(|(value, _)| value)
+}
+
 fn publish(memory: &MultiVersionMemory, writer: usize, mut writes: WriteSet) -> Vec<usize> {
     let mut overtaken = Vec::new();
     memory.publish(tx(writer), &mut writes, tx(0), &mut overtaken);
@@ -41,7 +59,7 @@ fn credits_add_up_over_the_newest_value() {
     publish(&memory, 2, account_write(account, AccountWrite::Set { info: rich(10), wiped: false }));
     publish(&memory, 4, account_write(account, AccountWrite::Credit(U256::from(5))));
     for (reader, balance) in [(0, 100), (1, 101), (3, 10), (5, 15)] {
-        assert_eq!(memory.read_account(account, tx(reader), true, base_rich), Ok(rich(balance)));
+        assert_eq!(read(&memory, account, reader), Ok(rich(balance)));
         let peeked = memory.peek_account(account, tx(reader)).unwrap().unwrap();
         assert_eq!(peeked.balance, U256::from(balance));
     }
@@ -53,8 +71,8 @@ fn a_credit_brings_a_destroyed_account_back() {
     let account = memory.account(ACCOUNT);
     publish(&memory, 0, account_write(account, AccountWrite::Set { info: None, wiped: true }));
     publish(&memory, 1, account_write(account, AccountWrite::Credit(U256::from(7))));
-    assert_eq!(memory.read_account(account, tx(1), true, base_rich), Ok(None));
-    assert_eq!(memory.read_account(account, tx(2), true, base_rich), Ok(rich(7)));
+    assert_eq!(read(&memory, account, 1), Ok(None));
+    assert_eq!(read(&memory, account, 2), Ok(rich(7)));
 }
 
 #[test]
@@ -68,7 +86,7 @@ fn a_wipe_hides_older_slots_and_not_the_wipers_own() {
         slots: vec![(new, U256::from(33))],
     };
     publish(&memory, 3, created);
-    let read = |slot, reader| memory.read_slot(slot, tx(reader), base_slot).unwrap();
+    let read = |slot, reader| read_slot(&memory, slot, reader).unwrap();
     assert_eq!(read(old, 1), U256::from(1001));
     assert_eq!(read(old, 3), U256::from(11));
     assert_eq!(read(old, 4), U256::ZERO);
@@ -82,8 +100,9 @@ fn a_later_wipe_overtakes_readers_of_the_account() {
     let memory = MultiVersionMemory::new(8);
     let account = memory.account(ACCOUNT);
     let slot = memory.slot(account, U256::from(1));
+    publish(&memory, 0, account_write(account, AccountWrite::Set { info: rich(1), wiped: false }));
     memory.read_account(account, tx(5), true, base_rich).unwrap();
-    memory.read_slot(slot, tx(5), base_slot).unwrap();
+    read_slot(&memory, slot, 5).unwrap();
     let wiped = account_write(account, AccountWrite::Set { info: None, wiped: true });
     assert_eq!(publish(&memory, 2, wiped), [5]);
     assert_eq!(memory.peek_slot(slot, tx(5)), Some(U256::ZERO));
@@ -96,10 +115,10 @@ fn estimates_block_readers_until_rewritten() {
     let slot = memory.slot(account, U256::from(1));
     publish(&memory, 2, slot_write(slot, 22));
     memory.mark_estimates(tx(2));
-    assert_eq!(memory.read_slot(slot, tx(4), base_slot), Err(ReadError::Blocked(tx(2))));
+    assert_eq!(read_slot(&memory, slot, 4), Err(ReadError::Blocked(tx(2))));
     assert_eq!(memory.peek_slot(slot, tx(4)), None);
     publish(&memory, 2, slot_write(slot, 23));
-    assert_eq!(memory.read_slot(slot, tx(4), base_slot), Ok(U256::from(23)));
+    assert_eq!(read_slot(&memory, slot, 4), Ok(U256::from(23)));
 }
 
 #[test]
@@ -108,9 +127,9 @@ fn a_location_no_longer_written_is_withdrawn() {
     let account = memory.account(ACCOUNT);
     let (a, b) = (memory.slot(account, U256::from(1)), memory.slot(account, U256::from(2)));
     publish(&memory, 2, slot_write(a, 22));
-    memory.read_slot(a, tx(4), base_slot).unwrap();
+    read_slot(&memory, a, 4).unwrap();
     assert_eq!(publish(&memory, 2, slot_write(b, 23)), [4]);
-    assert_eq!(memory.read_slot(a, tx(4), base_slot), Ok(U256::from(1001)));
+    assert_eq!(read_slot(&memory, a, 4), Ok(U256::from(1001)));
 }
 
 #[test]
@@ -137,4 +156,71 @@ fn the_base_state_is_asked_once() {
         memory.read_account(account, tx(reader), true, load).unwrap();
     }
     assert_eq!(asked.get(), 1);
+}
+
+#[test]
+fn stamps_tell_of_every_change() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    let slot = memory.slot(account, U256::from(1));
+    let mut stamps = Vec::new();
+    let mut note = || {
+        let (_, of_account) = memory.read_account(account, tx(5), false, base_rich).unwrap();
+        assert!(memory.is_account_unchanged(account, of_account));
+        stamps.push(of_account);
+    };
+    note();
+    publish(&memory, 1, account_write(account, AccountWrite::Credit(U256::from(1))));
+    note();
+    publish(&memory, 1, slot_write(slot, 1));
+    note();
+    drop(note);
+    assert_eq!(stamps[0], Stamp::UNWRITTEN);
+    stamps.dedup();
+    assert_eq!(stamps.len(), 3, "published, then withdrawn");
+    for stale in &stamps[..2] {
+        assert!(!memory.is_account_unchanged(account, *stale));
+    }
+}
+
+#[test]
+fn a_slot_under_a_wipe_never_counts_as_unchanged() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    let slot = memory.slot(account, U256::from(1));
+    let (_, stamp) = memory.read_slot(slot, tx(5), base_slot).unwrap();
+    assert!(memory.is_slot_unchanged(slot, stamp));
+    publish(&memory, 2, account_write(account, AccountWrite::Set { info: None, wiped: true }));
+    assert!(!memory.is_slot_unchanged(slot, stamp));
+}
+
+#[test]
+fn readers_before_the_first_write_are_not_told_and_find_out() {
+    let memory = MultiVersionMemory::new(8);
+    let slot = memory.slot(memory.account(ACCOUNT), U256::from(1));
+    let (_, stamp) = memory.read_slot(slot, tx(5), base_slot).unwrap();
+    assert!(publish(&memory, 2, slot_write(slot, 1)).is_empty());
+    assert!(!memory.is_slot_unchanged(slot, stamp));
+    read_slot(&memory, slot, 6).unwrap();
+    assert_eq!(publish(&memory, 3, slot_write(slot, 1)), [6]);
+}
+
+#[test]
+fn what_is_left_at_the_end_leaves_out_wiped_slots() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    read(&memory, account, 0).unwrap();
+    let (old, new) = (memory.slot(account, U256::from(1)), memory.slot(account, U256::from(2)));
+    publish(&memory, 1, slot_write(old, 11));
+    let created = WriteSet {
+        accounts: vec![(account, AccountWrite::Set { info: rich(7), wiped: true })],
+        slots: vec![(new, U256::from(33))],
+    };
+    publish(&memory, 3, created);
+    let accounts: Vec<_> = memory.written_accounts().collect();
+    assert_eq!(accounts.len(), 1);
+    assert_eq!((accounts[0].address, accounts[0].wiped), (ACCOUNT, true));
+    assert_eq!((accounts[0].before.cloned(), &accounts[0].now), (rich(100), &rich(7)));
+    let slots: Vec<_> = memory.written_slots().map(|(_, _, slot)| (slot.slot, slot.now)).collect();
+    assert_eq!(slots, [(U256::from(2), U256::from(33))]);
 }
