@@ -1,7 +1,13 @@
 //! The committed prefix of a block on the parallel path.
 
 use crate::{
-    base::SharedBase, block::Receipt, final_view::FinalView, prepared::Prepared, writes,
+    base::SharedBase,
+    block::Receipt,
+    final_view::FinalView,
+    payoff::Payoff,
+    transactions::Transactions,
+    transfer::{TRANSFER_GAS, Transfer, TransferRules},
+    writes,
 };
 use alloy_consensus::EthereumReceipt;
 use alloy_evm::{
@@ -11,15 +17,19 @@ use alloy_evm::{
 };
 use alloy_primitives::{Address, U256, map::Entry};
 use blockloom_scheduler::TxIdx;
-use blockloom_state::{AccountBasics, BaseStateError, BlockState, Drift, MultiVersionMemory};
+use blockloom_state::{
+    AccountBasics, AccountIdx, AccountWrite, BaseStateError, BlockState, Drift, MultiVersionMemory,
+    WriteSet,
+};
 use revm::{
     DatabaseRef,
+    context::TxEnv,
     context_interface::{
         Cfg,
         result::{EVMError, ExecutionResult, HaltReason, ResultAndState},
     },
     inspector::NoOpInspector,
-    primitives::{KECCAK_EMPTY, hardfork::SpecId},
+    primitives::hardfork::SpecId,
     state::{Account, AccountInfo, EvmState, TransactionId},
 };
 
@@ -49,6 +59,8 @@ pub(crate) struct Committed<'a, R> {
     /// of committed speculation. A transaction that runs at the frontier and
     /// writes the beneficiary moves them into the memory.
     rewards: U256,
+    payoff: Payoff,
+    transfer_rules: TransferRules,
     /// The state before the transactions, which takes over the memory's at the
     /// end; collects the access list, where one is asked for, as it goes.
     state: BlockState<SharedBase<'a, R>>,
@@ -69,7 +81,9 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         }
         let tally = Tally { receipts: Vec::with_capacity(transactions), ..Tally::default() };
         let counts_blob_gas = env.cfg_env.spec.is_enabled_in(SpecId::CANCUN);
-        Self { memory, env, counts_blob_gas, tally, rewards: U256::ZERO, state }
+        let transfer_rules = TransferRules::new(&env);
+        let (rewards, payoff) = (U256::ZERO, Payoff::default());
+        Self { memory, env, counts_blob_gas, tally, rewards, payoff, transfer_rules, state }
     }
 
     /// The state with everything in it, receipts and gas; once all
@@ -84,10 +98,6 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
 
     const fn beneficiary(&self) -> Address {
         self.env.block_env.beneficiary
-    }
-
-    pub(crate) const fn env(&self) -> &EvmEnv {
-        &self.env
     }
 
     /// Rewards that the memory does not know of.
@@ -132,19 +142,11 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         &self,
         reader: TxIdx,
     ) -> Result<Option<AccountBasics>, BaseStateError> {
-        let account = self.memory.account(self.beneficiary());
-        let known = match self.memory.peek_account(account, reader) {
-            Some(known) => known,
-            None => {
-                let load = |address| self.state.base().basic_ref(address);
-                let info = self.memory.final_account(account, reader, load)?;
-                info.as_ref().map(AccountBasics::from)
-            }
-        };
+        let known = self.basics(self.memory.account(self.beneficiary()), reader)?;
         if self.rewards.is_zero() {
             return Ok(known);
         }
-        let known = known.unwrap_or(NOBODY);
+        let known = known.unwrap_or(AccountBasics::NOBODY);
         // What `pay` has checked fits; a later credit that does not is found
         // there, and revm itself is asked.
         let balance = known.balance.saturating_add(self.rewards);
@@ -158,9 +160,8 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
     /// beneficiary, and what that does to an empty account depends on the fork
     /// (EIP-161); and a balance that would overflow stays as it is.
     pub(crate) fn pay(&mut self, tx: TxIdx, reward: U256) -> Result<bool, BaseStateError> {
-        let now = self.beneficiary_before(tx.next())?.unwrap_or(NOBODY);
-        let is_empty = now.balance.is_zero() && now.nonce == 0 && now.code_hash == KECCAK_EMPTY;
-        if (reward.is_zero() && is_empty) || now.balance.checked_add(reward).is_none() {
+        let now = self.beneficiary_before(tx.next())?.unwrap_or(AccountBasics::NOBODY);
+        if (reward.is_zero() && now.is_empty()) || now.balance.checked_add(reward).is_none() {
             return Ok(false);
         }
         self.rewards += reward;
@@ -207,19 +208,22 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
     pub(crate) fn commit(
         &mut self,
         position: usize,
-        prepared: &Prepared,
+        transactions: &Transactions<'_>,
         result: ExecutionResult<HaltReason>,
         state: Option<&EvmState>,
+        speculative: bool,
     ) {
         let gas = result.gas();
+        self.payoff.note(gas.tx_gas_used(), speculative);
         self.tally.gas_used += gas.tx_gas_used();
         self.tally.regular_gas += gas.block_regular_gas_used();
         self.tally.state_gas += gas.block_state_gas_used();
         if self.counts_blob_gas {
-            self.tally.blob_gas = self.tally.blob_gas.saturating_add(prepared.blob_gas);
+            self.tally.blob_gas =
+                self.tally.blob_gas.saturating_add(transactions.blob_gas(position));
         }
         self.tally.receipts.push(EthereumReceipt {
-            tx_type: prepared.tx_type,
+            tx_type: transactions.kind(position),
             success: result.is_success(),
             cumulative_gas_used: self.tally.gas_used,
             logs: result.into_logs(),
@@ -229,11 +233,78 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
             self.state.list_access(state);
         }
     }
+
+    /// Whether the rest of the block is better run one after another.
+    pub(crate) const fn speculation_is_poor(&self) -> bool {
+        self.payoff.is_poor()
+    }
+
+    /// Computes the transaction at `position`, if it is a plain transfer, and
+    /// takes it as final; the caller publishes `writes`. `false` if it is for
+    /// revm, and nothing is changed then.
+    pub(crate) fn transfer(
+        &mut self,
+        position: usize,
+        transactions: &Transactions<'_>,
+        writes: &mut WriteSet,
+    ) -> Result<bool, BaseStateError> {
+        let Some(transfer) = Transfer::of(transactions, position, &self.transfer_rules) else {
+            return Ok(false);
+        };
+        let tx = TxIdx::new(position);
+        let accounts = [transfer.from, transfer.to].map(|address| self.memory.account(address));
+        let mut before = [None; 2];
+        for (account, before) in accounts.iter().zip(&mut before) {
+            *before = self.basics(*account, tx)?;
+        }
+        let Some(after) = transfer.apply(before) else { return Ok(false) };
+        if !self.pay(tx, transfer.reward)? {
+            return Ok(false);
+        }
+        writes.clear();
+        for ((account, before), after) in accounts.into_iter().zip(before).zip(after) {
+            let write = match before {
+                // A credit leaves those alone who do not look at the balance.
+                Some(before) if before.nonce == after.nonce && !before.is_empty() => {
+                    AccountWrite::Credit(after.balance - before.balance)
+                }
+                _ => AccountWrite::Set { info: Some(without_code(after)), wiped: false },
+            };
+            writes.accounts.push((account, write));
+        }
+        self.tally.gas_used += TRANSFER_GAS;
+        self.tally.regular_gas += TRANSFER_GAS;
+        self.tally.receipts.push(EthereumReceipt {
+            tx_type: transactions.kind(position),
+            success: true,
+            cumulative_gas_used: self.tally.gas_used,
+            logs: Vec::new(),
+        });
+        Ok(true)
+    }
+
+    /// An account's basics as `reader`, below whom everything is final, finds
+    /// them.
+    fn basics(
+        &self,
+        account: AccountIdx,
+        reader: TxIdx,
+    ) -> Result<Option<AccountBasics>, BaseStateError> {
+        match self.memory.peek_account(account, reader) {
+            Some(known) => Ok(known),
+            None => {
+                let load = |address| self.state.base().basic_ref(address);
+                let info = self.memory.final_account(account, reader, load)?;
+                Ok(info.as_ref().map(AccountBasics::from))
+            }
+        }
+    }
 }
 
-/// Basics of an account that does not exist.
-const NOBODY: AccountBasics =
-    AccountBasics { balance: U256::ZERO, nonce: 0, code_hash: KECCAK_EMPTY };
+fn without_code(basics: AccountBasics) -> AccountInfo {
+    let AccountBasics { balance, nonce, .. } = basics;
+    AccountInfo { balance, nonce, ..AccountInfo::default() }
+}
 
 /// Stock revm at the frontier. One per worker, because an EVM does not change
 /// threads.
@@ -251,10 +322,10 @@ impl<'a, R: DatabaseRef> FrontierEvm<'a, R> {
         &mut self,
         tx: TxIdx,
         rewards: U256,
-        prepared: &Prepared,
+        env: TxEnv,
     ) -> Result<ResultAndState<HaltReason>, EVMError<BaseStateError>> {
         self.evm.db_mut().begin(tx, rewards);
-        self.evm.transact_raw(prepared.env.clone())
+        self.evm.transact_raw(env)
     }
 
     /// The base state's first failure, if it had one.

@@ -8,27 +8,16 @@ use crate::{
     error::{BlockError, InternalError},
     output::{BlockOutput, Executed, ExecutionStats},
     parallel::{Parallel, panic_message},
-    prepared::prepare,
+    plan::Plan,
     senders,
     stock::Stock,
+    transactions::Transactions,
 };
 use blockloom_state::{CodeCache, Snapshot};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
 };
-
-/// Least gas a block must use before waking the workers can pay: below, all of
-/// it runs in about the time that takes (a tenth of a millisecond).
-const MIN_PARALLEL_GAS: u64 = 1_000_000;
-
-/// Least gas per transaction, on average, for which parallel execution can
-/// pay. A plain transfer (21,000) runs in about the time that speculation,
-/// validation and moving its result between cores take.
-const MIN_PARALLEL_GAS_PER_TRANSACTION: u64 = 30_000;
-
-/// Fewest transactions for which there can be something to overlap.
-const MIN_PARALLEL_TRANSACTIONS: usize = 2;
 
 /// Why an engine could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -103,13 +92,22 @@ impl Engine {
         block: &RecoveredBlock,
         base: &S,
     ) -> Result<Executed, BlockError> {
-        if !self.pays_in_parallel(block) {
+        if self.config.mode == Mode::Sequential {
             return self.execute_sequential(spec, block, base);
         }
         self.guarded(spec, block, |stock| {
             let env = spec.evm_env(block.header());
-            let limits = self.config.limits;
-            Parallel { stock, base, code: &self.code, limits, env }.run(&self.pool)
+            let plan = Plan::new(stock.transactions, block, &env);
+            let is_forced = self.config.mode == Mode::Parallel;
+            if !is_forced && (self.workers() == 1 || !plan.pays_in_parallel()) {
+                let mut stats = ExecutionStats::default();
+                let reader = BaseReader::open(base, &self.code, block.header().number)?;
+                let output = stock.run(reader, Some(&plan.rules), &mut stats)?;
+                return Ok((output, stats));
+            }
+            let (limits, may_give_up) = (self.config.limits, !is_forced);
+            Parallel { stock, base, code: &self.code, limits, env, plan, may_give_up }
+                .run(&self.pool)
         })
     }
 
@@ -126,25 +124,11 @@ impl Engine {
         base: &S,
     ) -> Result<Executed, BlockError> {
         self.guarded(spec, block, |stock| {
-            let output = stock.run(BaseReader::open(base, &self.code, block.header().number)?)?;
-            let executions = block.senders.len();
-            Ok((output, ExecutionStats { executions, ..ExecutionStats::default() }))
+            let mut stats = ExecutionStats::default();
+            let reader = BaseReader::open(base, &self.code, block.header().number)?;
+            let output = stock.run(reader, None, &mut stats)?;
+            Ok((output, stats))
         })
-    }
-
-    fn pays_in_parallel(&self, block: &RecoveredBlock) -> bool {
-        match self.config.mode {
-            Mode::Parallel => true,
-            Mode::Sequential => false,
-            Mode::Adaptive => {
-                let transactions = block.senders.len();
-                let gas = block.header().gas_used;
-                self.workers() > 1
-                    && transactions >= MIN_PARALLEL_TRANSACTIONS
-                    && gas >= MIN_PARALLEL_GAS
-                    && gas / transactions as u64 >= MIN_PARALLEL_GAS_PER_TRANSACTION
-            }
-        }
     }
 
     /// Runs a block inside its span and under the clock, on the path `run`, and
@@ -159,12 +143,13 @@ impl Engine {
         let span = tracing::debug_span!("execute", number, transactions = block.senders.len());
         let _entered = span.enter();
         let timed = || {
-            let prepared = prepare(block, &self.pool);
+            let transactions = Transactions::new(block, &self.pool);
             let access_list = self.config.access_list;
             let started = Instant::now();
-            let (output, stats) = run(Stock { spec, block, prepared: &prepared, access_list })?;
+            let (output, stats) =
+                run(Stock { spec, block, transactions: &transactions, access_list })?;
             let stats = ExecutionStats {
-                transactions: prepared.len(),
+                transactions: transactions.len(),
                 elapsed: started.elapsed(),
                 ..stats
             };

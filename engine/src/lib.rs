@@ -74,14 +74,17 @@ mod error;
 mod output;
 
 mod base;
-mod prepared;
 mod senders;
 mod stock;
+mod transactions;
+mod transfer;
 
 mod committed;
 mod final_view;
 mod idle;
 mod parallel;
+mod payoff;
+mod plan;
 mod speculative;
 mod view;
 mod worker;

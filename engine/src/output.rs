@@ -41,6 +41,12 @@ pub struct ExecutionStats {
     pub validations: usize,
     /// Transactions executed at the frontier, on committed state.
     pub at_frontier: usize,
+    /// Plain transfers computed without the EVM, each in its place.
+    pub transfers: usize,
+    /// Transactions that ran one after another, outside of the parallel part:
+    /// all of a block that is not worth it, or what was left of one when
+    /// speculation turned out not to pay.
+    pub sequential: usize,
     /// Workers that took part; 0 for the sequential path.
     pub workers: usize,
     /// Wall time from the first system call to the last.
@@ -55,12 +61,14 @@ impl ExecutionStats {
         self.blocked += worker.blocked;
         self.validations += worker.validations;
         self.at_frontier += worker.at_frontier;
+        self.transfers += worker.transfers;
+        self.sequential += worker.sequential;
     }
 
     /// Executions beyond one per transaction.
     #[must_use]
     pub const fn re_executions(&self) -> usize {
-        self.executions.saturating_sub(self.transactions)
+        (self.executions + self.transfers).saturating_sub(self.transactions)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use crate::{
     base::{BaseReader, SharedBase},
-    error::{BlockError, InternalError},
-    output::{BlockOutput, ExecutionStats},
-    prepared::same_sender_predecessors,
     committed::FrontierEvm,
+    error::{BlockError, InternalError},
     final_view::FinalView,
+    output::{BlockOutput, ExecutionStats},
+    plan::Plan,
     speculative::Speculator,
     stock::Stock,
     worker::{Shared, Worker},
@@ -27,6 +27,11 @@ pub(crate) struct Parallel<'a, S> {
     pub(crate) code: &'a CodeCache,
     pub(crate) limits: Limits,
     pub(crate) env: EvmEnv,
+    /// What is known of each transaction.
+    pub(crate) plan: Plan,
+    /// Whether the rest of the block may be run one after another once
+    /// speculation turns out not to pay.
+    pub(crate) may_give_up: bool,
 }
 
 impl<'a, S: Snapshot> Parallel<'a, S> {
@@ -35,29 +40,30 @@ impl<'a, S: Snapshot> Parallel<'a, S> {
         &self,
         pool: &rayon::ThreadPool,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
-        let Stock { block, prepared, .. } = self.stock;
-        let memory = MultiVersionMemory::new(prepared.len());
-        let predecessors = same_sender_predecessors(&block.senders);
-        let scheduler = Scheduler::new(prepared.len(), self.limits, predecessors);
+        let Stock { block, transactions, .. } = self.stock;
+        let memory = MultiVersionMemory::new(transactions.len());
+        let hints = self.plan.hints(&block.senders);
+        let scheduler = Scheduler::new(transactions.len(), self.limits, hints);
         let base = SharedBase { memory: &memory, reader: self.reader()? };
         let committed = self.stock.open(&memory, base)?;
         let wants_states = committed.wants_states();
         let shared = Shared {
             block,
-            prepared,
+            transactions,
             scheduler: &scheduler,
             memory: &memory,
-            outcomes: (0..prepared.len()).map(|_| Mutex::new(None)).collect(),
+            outcomes: (0..transactions.len()).map(|_| Mutex::new(None)).collect(),
             committed: Mutex::new(committed),
             error: Mutex::new(None),
             wants_states,
+            may_give_up: self.may_give_up,
         };
-        let stats = self.run_workers(&shared, pool);
+        let mut stats = self.run_workers(&shared, pool);
         let Shared { committed, error, .. } = shared;
         if let Some(error) = error.into_inner() {
             return Err(error);
         }
-        let output = self.stock.close(committed.into_inner())?;
+        let output = self.stock.close(committed.into_inner(), &self.plan.rules, &mut stats)?;
         Ok((output, stats))
     }
 

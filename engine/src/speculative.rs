@@ -3,7 +3,6 @@
 
 use crate::{
     base::BaseReader,
-    prepared::Prepared,
     view::{Stop, View},
     writes,
 };
@@ -84,15 +83,15 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
 
     /// Runs a transaction once. The view's trace then tells what it read, and
     /// which of it mattered.
-    pub(crate) fn run(&mut self, tx: TxIdx, prepared: &Prepared) -> Run {
-        self.view().begin(tx, prepared.env.caller);
-        self.evm.ctx.set_tx(prepared.env.clone());
+    pub(crate) fn run(&mut self, tx: TxIdx, env: TxEnv) -> Run {
+        self.view().begin(tx, env.caller);
+        self.evm.ctx.set_tx(env);
         let mut handler = DeferReward::default();
         let outcome = handler.run(&mut self.evm);
         let state = self.evm.ctx.journal_mut().finalize();
         match outcome {
             Ok(result) => {
-                self.settle_observations(prepared, &state);
+                self.settle_observations(&state);
                 let result = ResultAndState::new(result, state);
                 Run::Done { result, reward: handler.reward.get() }
             }
@@ -108,12 +107,13 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
     /// in another way than by a credit. Where contracts are created or
     /// accounts delegated, the nonces of others matter as well, and in
     /// Amsterdam gas depends on more (EIP-8037): there, everything counts.
-    fn settle_observations(&mut self, prepared: &Prepared, state: &EvmState) {
-        let env = &prepared.env;
+    fn settle_observations(&mut self, state: &EvmState) {
+        let env = &self.evm.ctx.tx;
         let everything = self.spec.is_enabled_in(SpecId::AMSTERDAM)
             || env.kind.is_create()
             || !env.authorization_list.is_empty()
             || env.value >= HUGE_CREDIT;
+        let caller = env.caller;
         let trace = &mut self.view().trace;
         if everything || trace.observes_all {
             return;
@@ -123,7 +123,7 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
             let credited_only = state
                 .get(&read.address)
                 .is_none_or(|account| writes::is_only_credited(account, read.seen.as_ref()));
-            if credited_only && read.address != env.caller && !balances.contains(&read.address) {
+            if credited_only && read.address != caller && !balances.contains(&read.address) {
                 read.observed = Observed::Shape;
             }
         }

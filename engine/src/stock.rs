@@ -7,8 +7,9 @@ use crate::{
     chain_spec::ChainSpec,
     committed::Committed,
     error::{BlockError, InternalError, Place, from_executor},
-    output::BlockOutput,
-    prepared::{Prepared, recovered},
+    output::{BlockOutput, ExecutionStats},
+    transactions::Transactions,
+    transfer::{TRANSFER_GAS, Transfer, TransferRules},
 };
 use alloy_consensus::{EthereumReceipt, TxType};
 use alloy_evm::{
@@ -20,8 +21,9 @@ use alloy_evm::{
     },
     precompiles::PrecompilesMap,
 };
+use alloy_primitives::U256;
 use blockloom_state::{BaseStateError, BlockState, MultiVersionMemory};
-use revm::{DatabaseRef, inspector::NoOpInspector};
+use revm::{Database, DatabaseRef, inspector::NoOpInspector, state::AccountInfo};
 use std::{borrow::Cow, fmt::Debug};
 
 /// Receipts without their bloom filters, which are computed after the block,
@@ -43,6 +45,33 @@ impl ReceiptBuilder for PlainReceipts {
     }
 }
 
+/// Rewards of computed transfers that the beneficiary has not got yet.
+#[derive(Debug, Default)]
+struct Due {
+    pending: U256,
+    /// What the beneficiary can take before its balance overflows.
+    room: Option<U256>,
+}
+
+impl Due {
+    /// Whether `reward` can be put off. One of zero cannot: it touches the
+    /// beneficiary, and what that does depends on the fork (EIP-161).
+    fn can_take<E>(
+        &mut self,
+        reward: U256,
+        beneficiary: impl FnOnce() -> Result<Option<AccountInfo>, E>,
+    ) -> bool {
+        let room = match self.room {
+            Some(room) => room,
+            None => {
+                let Ok(info) = beneficiary() else { return false };
+                *self.room.insert(U256::MAX - info.unwrap_or_default().balance)
+            }
+        };
+        !reward.is_zero() && self.pending.checked_add(reward).is_some_and(|sum| sum <= room)
+    }
+}
+
 type Executor<'a, B> = EthBlockExecutor<
     'a,
     EthEvm<BlockState<B>, NoOpInspector, PrecompilesMap>,
@@ -55,7 +84,7 @@ type Executor<'a, B> = EthBlockExecutor<
 pub(crate) struct Stock<'a> {
     pub(crate) spec: &'a ChainSpec,
     pub(crate) block: &'a RecoveredBlock,
-    pub(crate) prepared: &'a [Prepared],
+    pub(crate) transactions: &'a Transactions<'a>,
     /// Build an access list even where the fork does not ask for one.
     pub(crate) access_list: bool,
 }
@@ -116,27 +145,112 @@ impl<'a> Stock<'a> {
     }
 
     /// Runs the whole block, one transaction after another.
+    ///
+    /// With `plain`, plain transfers are computed instead of interpreted;
+    /// `stats` counts them. Without it this is stock revm throughout: the
+    /// oracle.
     pub(crate) fn run<R: DatabaseRef>(
         &self,
         base: BaseReader<'_, R>,
+        plain: Option<&TransferRules>,
+        stats: &mut ExecutionStats,
     ) -> Result<BlockOutput, BlockError> {
-        let mut executor = self.begun(base)?;
-        for position in 0..self.prepared.len() {
-            let env = self.prepared[position].env.clone();
-            let transaction = recovered(self.block, position);
-            match executor.execute_transaction_without_commit((env, transaction)) {
-                Ok(result) => {
-                    executor.evm_mut().db_mut().set_access_index(position as u64 + 1);
-                    executor.commit_transaction(result);
-                }
-                Err(error) => {
-                    let hash = *self.block.block.body.transactions[position].tx_hash();
-                    let place = Place::Transaction(position, hash);
-                    return Err(self.error(place, error, &executor));
-                }
+        let executor = self.begun(base)?;
+        self.finish_from(0, executor, plain, stats)
+    }
+
+    /// Runs what is left of the block from the transaction at `first` on, and
+    /// ends it.
+    fn finish_from<B>(
+        &self,
+        first: usize,
+        mut executor: Executor<'a, B>,
+        plain: Option<&TransferRules>,
+        stats: &mut ExecutionStats,
+    ) -> Result<BlockOutput, BlockError>
+    where
+        B: DatabaseRef<Error = BaseStateError> + Debug,
+    {
+        stats.sequential += self.transactions.len() - first;
+        let plain = plain.filter(|_| !self.builds_access_list());
+        let mut due = Due::default();
+        for position in first..self.transactions.len() {
+            let transfer = plain.and_then(|rules| Transfer::of(self.transactions, position, rules));
+            if let Some(transfer) = transfer
+                && self.transfer(position, &transfer, &mut executor, &mut due)
+            {
+                stats.transfers += 1;
+                continue;
+            }
+            self.settle(&mut due, &mut executor)?;
+            stats.executions += 1;
+            self.execute(position, &mut executor)?;
+        }
+        self.settle(&mut due, &mut executor)?;
+        self.finish_executor(executor)
+    }
+
+    fn execute<B>(&self, position: usize, executor: &mut Executor<'a, B>) -> Result<(), BlockError>
+    where
+        B: DatabaseRef<Error = BaseStateError> + Debug,
+    {
+        let env = self.transactions.env(position);
+        let transaction = self.transactions.recovered(position);
+        match executor.execute_transaction_without_commit((env, transaction)) {
+            Ok(result) => {
+                executor.evm_mut().db_mut().set_access_index(position as u64 + 1);
+                executor.commit_transaction(result);
+                Ok(())
+            }
+            Err(error) => {
+                let place = Place::Transaction(position, self.transactions.hash(position));
+                Err(self.error(place, error, executor))
             }
         }
-        self.finish_executor(executor)
+    }
+
+    /// Computes a plain transfer, if it is no more than that; the beneficiary's
+    /// reward is added to `due`.
+    fn transfer<B>(
+        &self,
+        position: usize,
+        transfer: &Transfer,
+        executor: &mut Executor<'a, B>,
+        due: &mut Due,
+    ) -> bool
+    where
+        B: DatabaseRef<Error = BaseStateError> + Debug,
+    {
+        let available = self.block.header().gas_limit - executor.cumulative_tx_gas_used;
+        let state = executor.evm.db_mut();
+        let done = self.transactions.gas_limit(position) <= available
+            && due.can_take(transfer.reward, || state.basic(self.block.header().beneficiary))
+            && state.update_pair([transfer.from, transfer.to], |pair| transfer.apply(pair));
+        if done {
+            due.pending += transfer.reward;
+            executor.cumulative_tx_gas_used += TRANSFER_GAS;
+            executor.block_regular_gas_used += TRANSFER_GAS;
+            executor.receipts.push(EthereumReceipt {
+                tx_type: self.transactions.kind(position),
+                success: true,
+                cumulative_gas_used: executor.cumulative_tx_gas_used,
+                logs: Vec::new(),
+            });
+        }
+        done
+    }
+
+    /// Pays the beneficiary what it is due.
+    fn settle<B>(&self, due: &mut Due, executor: &mut Executor<'a, B>) -> Result<(), BlockError>
+    where
+        B: DatabaseRef<Error = BaseStateError> + Debug,
+    {
+        let Due { pending, .. } = std::mem::take(due);
+        let state = executor.evm_mut().db_mut();
+        state.credit(self.block.header().beneficiary, pending).map_err(|source| {
+            let reason = InternalError::BaseState { transaction: None, source };
+            BlockError::Internal { number: self.block.header().number, reason }
+        })
     }
 
     /// Opens the block for the parallel path: system calls done, nothing else
@@ -147,25 +261,29 @@ impl<'a> Stock<'a> {
         base: SharedBase<'m, R>,
     ) -> Result<Committed<'m, R>, BlockError> {
         let (state, env) = self.begun(base)?.evm.finish();
-        Ok(Committed::new(memory, state, env, self.prepared.len()))
+        Ok(Committed::new(memory, state, env, self.transactions.len()))
     }
 
-    /// Ends a block whose transactions are all in `committed`.
+    /// Runs what is left of a block whose first transactions are in
+    /// `committed`, and ends it.
     pub(crate) fn close<R: DatabaseRef>(
         &self,
         committed: Committed<'_, R>,
+        plain: &TransferRules,
+        stats: &mut ExecutionStats,
     ) -> Result<BlockOutput, BlockError> {
         let (state, tally) = committed.into_parts().map_err(|source| BlockError::Internal {
             number: self.block.header().number,
             reason: InternalError::BaseState { transaction: None, source },
         })?;
+        let first = tally.receipts.len();
         let mut executor = self.executor(state);
         executor.receipts = tally.receipts;
         executor.cumulative_tx_gas_used = tally.gas_used;
         executor.block_regular_gas_used = tally.regular_gas;
         executor.block_state_gas_used = tally.state_gas;
         executor.blob_gas_used = tally.blob_gas;
-        self.finish_executor(executor)
+        self.finish_from(first, executor, Some(plain), stats)
     }
 
     /// Requests, withdrawals, rewards and the DAO fork; then the result.
@@ -174,7 +292,7 @@ impl<'a> Stock<'a> {
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
         let number = self.block.header().number;
-        executor.evm_mut().db_mut().set_access_index(self.prepared.len() as u64 + 1);
+        executor.evm_mut().db_mut().set_access_index(self.transactions.len() as u64 + 1);
         let failure = executor.evm().db().failure();
         let (mut evm, result) = executor
             .finish()

@@ -63,11 +63,6 @@ impl Trace {
     pub(crate) fn accounts_mut(&mut self) -> impl Iterator<Item = &mut AccountRead> {
         self.reads.accounts.iter_mut().chain(&mut self.beneficiary)
     }
-
-    /// Reads of accounts, the beneficiary's included.
-    pub(crate) fn accounts(&self) -> impl Iterator<Item = &AccountRead> {
-        self.reads.accounts.iter().chain(&self.beneficiary)
-    }
 }
 
 /// A revm database for one worker: answers from the multi-version memory over

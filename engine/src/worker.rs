@@ -6,11 +6,11 @@ use crate::{
     error::{BlockError, InternalError, InvalidBlock, from_evm},
     idle::Idle,
     output::ExecutionStats,
-    prepared::Prepared,
     speculative::{Run, Speculator},
+    transactions::Transactions,
     writes,
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, U256};
 use blockloom_scheduler::{Blocked, Frontier, Scheduler, Step, Task, TxIdx, Version};
 use blockloom_state::{
     AccountRead, Agreement, BaseStateError, Drift, MultiVersionMemory, Observed, ReadSet, WriteSet,
@@ -43,7 +43,7 @@ pub(crate) struct Speculated {
 /// What the workers of one block share.
 pub(crate) struct Shared<'a, R: DatabaseRef> {
     pub(crate) block: &'a RecoveredBlock,
-    pub(crate) prepared: &'a [Prepared],
+    pub(crate) transactions: &'a Transactions<'a>,
     pub(crate) scheduler: &'a Scheduler,
     pub(crate) memory: &'a MultiVersionMemory,
     /// One per transaction. Locked by whoever runs, validates or commits it.
@@ -54,15 +54,13 @@ pub(crate) struct Shared<'a, R: DatabaseRef> {
     pub(crate) error: Mutex<Option<BlockError>>,
     /// Whether results must be complete, account by account.
     pub(crate) wants_states: bool,
+    /// Whether the parallel part may end before the block does.
+    pub(crate) may_give_up: bool,
 }
 
 impl<R: DatabaseRef> Shared<'_, R> {
     fn beneficiary(&self) -> Address {
         self.block.header().beneficiary
-    }
-
-    fn hash(&self, position: usize) -> B256 {
-        *self.block.block.body.transactions[position].tx_hash()
     }
 
     /// Ends the block with `error`, unless another one was first.
@@ -126,15 +124,15 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     /// for have finished meanwhile. Ends because attempts are bounded.
     fn execute(&mut self, mut version: Version) {
         let scheduler = self.shared.scheduler;
-        let prepared = &self.shared.prepared[version.tx.position()];
-        if prepared.env.caller == self.shared.beneficiary() {
+        let (transactions, position) = (self.shared.transactions, version.tx.position());
+        if transactions.sender(position) == self.shared.beneficiary() {
             // Its balance holds the rewards of all lower transactions.
             scheduler.hold(version);
             return;
         }
         loop {
             self.stats.executions += 1;
-            match self.speculator.run(version.tx, prepared) {
+            match self.speculator.run(version.tx, transactions.env(position)) {
                 Run::Done { result, reward } => {
                     self.record(version, Some(result), reward);
                     return;
@@ -234,6 +232,10 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
                 shared.fail(error);
                 return;
             }
+            if shared.may_give_up && committed.speculation_is_poor() {
+                shared.scheduler.cancel();
+                return;
+            }
         }
     }
 
@@ -260,19 +262,32 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         frontier: &mut Frontier<'_>,
         committed: &mut Committed<'a, R>,
     ) -> Result<(), BlockError> {
-        self.stats.executions += 1;
-        self.stats.at_frontier += 1;
         let position = version.tx.position();
-        let prepared = &self.shared.prepared[position];
-        if let Some(available) = committed.missing_gas(prepared.env.gas_limit) {
+        let transactions = self.shared.transactions;
+        if let Some(available) = committed.missing_gas(transactions.gas_limit(position)) {
             return Err(self.block_gas_exhausted(position, available));
         }
-        let result = match self.frontier_evm.run(version.tx, committed.rewards(), prepared) {
+        if !self.shared.wants_states && self.transfer(position, committed)? {
+            self.publish(version.tx);
+            self.stats.transfers += 1;
+            frontier.commit(version, false);
+            return Ok(());
+        }
+        self.stats.executions += 1;
+        self.stats.at_frontier += 1;
+        let env = transactions.env(position);
+        let result = match self.frontier_evm.run(version.tx, committed.rewards(), env) {
             Ok(result) => result,
             Err(error) => {
                 let number = self.shared.block.header().number;
                 let failure = self.frontier_evm.failure();
-                return Err(from_evm(number, position, self.shared.hash(position), error, failure));
+                return Err(from_evm(
+                    number,
+                    position,
+                    self.shared.transactions.hash(position),
+                    error,
+                    failure,
+                ));
             }
         };
         let ResultAndState { result, state } = result;
@@ -283,9 +298,21 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         }
         self.publish(version.tx);
         let seen = self.shared.wants_states.then_some(&state);
-        committed.commit(position, prepared, result, seen);
+        committed.commit(position, transactions, result, seen, false);
         frontier.commit(version, false);
         Ok(())
+    }
+
+    /// Computes a plain transfer and commits it, but for publishing it.
+    fn transfer(
+        &mut self,
+        position: usize,
+        committed: &mut Committed<'a, R>,
+    ) -> Result<bool, BlockError> {
+        committed.transfer(position, self.shared.transactions, &mut self.writes).map_err(|source| {
+            let reason = InternalError::BaseState { transaction: Some(position), source };
+            BlockError::Internal { number: self.shared.block.header().number, reason }
+        })
     }
 
     /// Commits the outcome of `version` if it is what revm would give now;
@@ -296,22 +323,24 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         committed: &mut Committed<'a, R>,
     ) -> Result<bool, BlockError> {
         let position = version.tx.position();
-        let prepared = &self.shared.prepared[position];
+        let transactions = self.shared.transactions;
         let outcome = self.shared.outcomes[position].lock().take();
         let Some(mut outcome) = outcome else { return Ok(false) };
         debug_assert_eq!(outcome.version, version, "the frontier owns the newest incarnation");
         let Some(mut speculated) = outcome.speculated.take() else { return Ok(false) };
-        if committed.missing_gas(prepared.env.gas_limit).is_some() {
+        if committed.missing_gas(transactions.gas_limit(position)).is_some() {
             return Ok(false);
         }
-        let valid = self
-            .is_valid(&outcome, version.tx, &mut speculated, committed)
-            .map_err(|source| BlockError::Internal {
-                number: self.shared.block.header().number,
-                reason: InternalError::BaseState { transaction: Some(position), source },
+        let valid =
+            self.is_valid(&outcome, version.tx, &mut speculated, committed).map_err(|source| {
+                BlockError::Internal {
+                    number: self.shared.block.header().number,
+                    reason: InternalError::BaseState { transaction: Some(position), source },
+                }
             })?;
         if valid {
-            committed.commit(position, prepared, speculated.result, speculated.state.as_ref());
+            let Speculated { result, state, .. } = speculated;
+            committed.commit(position, transactions, result, state.as_ref(), true);
         }
         outcome.reads.clear();
         self.spare.push(outcome.reads);
@@ -354,8 +383,8 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     fn block_gas_exhausted(&self, position: usize, available: u64) -> BlockError {
         let reason = InvalidBlock::BlockGasExhausted {
             index: position,
-            hash: self.shared.hash(position),
-            gas_limit: self.shared.prepared[position].env.gas_limit,
+            hash: self.shared.transactions.hash(position),
+            gas_limit: self.shared.transactions.gas_limit(position),
             available,
         };
         BlockError::invalid(self.shared.block.header().number, reason)

@@ -107,7 +107,7 @@ mod version;
 mod window;
 
 pub use frontier::{Frontier, Step};
-pub use scheduler::{Blocked, Limits, Scheduler, Task};
+pub use scheduler::{Blocked, Hint, Limits, Scheduler, Task};
 pub use version::{Incarnation, TxIdx, Version};
 
 #[cfg(test)]

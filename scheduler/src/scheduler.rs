@@ -29,6 +29,20 @@ impl Default for Limits {
     }
 }
 
+/// What is known of a transaction before the block runs. Changes the order of
+/// work, never a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// Nothing.
+    None,
+    /// It surely depends on this lower transaction (the previous one of the
+    /// same sender, say), and is not started before that one has run. One that
+    /// is not lower is ignored.
+    After(TxIdx),
+    /// It is not worth speculating on: it waits for the frontier.
+    AtFrontier,
+}
+
 /// What a worker is to do next.
 #[derive(Debug)]
 pub enum Task<'s> {
@@ -82,25 +96,22 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler for `transactions` transactions.
     ///
-    /// `predecessors` names, for each transaction in order, a lower one that
-    /// it surely depends on (its sender's previous transaction, say): it is
-    /// not started before that one has run. An iterator that ends early leaves
-    /// the rest without; an entry that is not lower is ignored.
-    pub fn new(
-        transactions: usize,
-        limits: Limits,
-        predecessors: impl IntoIterator<Item = Option<TxIdx>>,
-    ) -> Self {
-        let mut predecessors = predecessors.into_iter();
+    /// `hints` says what is known of each transaction in order; an iterator
+    /// that ends early leaves the rest without.
+    pub fn new(transactions: usize, limits: Limits, hints: impl IntoIterator<Item = Hint>) -> Self {
+        let mut hints = hints.into_iter();
         let mut slots: Vec<Slot> = Vec::with_capacity(transactions);
         for position in 0..transactions {
             let tx = TxIdx::new(position);
-            let predecessor = predecessors.next().flatten().filter(|lower| *lower < tx);
-            let state = if predecessor.is_some() { State::Blocked } else { State::Ready };
+            let state = match hints.next() {
+                Some(Hint::After(lower)) if lower < tx => {
+                    lock(&slots[lower.position()].dependents).push(tx);
+                    State::Blocked
+                }
+                Some(Hint::AtFrontier) => State::Held,
+                _ => State::Ready,
+            };
             slots.push(Slot { status: Status::new(state), dependents: Mutex::default() });
-            if let Some(lower) = predecessor {
-                lock(&slots[lower.position()].dependents).push(tx);
-            }
         }
         Self {
             slots,

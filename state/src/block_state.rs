@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy_primitives::{
     Address, B256, U256,
-    map::{AddressMap, B256Map, HashMap},
+    map::{AddressMap, B256Map, Entry as MapEntry, HashMap},
 };
 use revm::{
     Database, DatabaseCommit, DatabaseRef,
@@ -237,6 +237,34 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
                 .or_insert_with(|| Entry::new(account.clone()))
                 .replace_slot(written);
         }
+    }
+
+    /// Replaces balance and nonce of two different accounts by what `update`
+    /// makes of them; `false` if it makes nothing, or the base state does not
+    /// answer. Whoever can say why asks it again.
+    pub fn update_pair(
+        &mut self,
+        addresses: [Address; 2],
+        update: impl FnOnce([Option<AccountBasics>; 2]) -> Option<[AccountBasics; 2]>,
+    ) -> bool {
+        for address in addresses {
+            if let MapEntry::Vacant(entry) = self.accounts.entry(address) {
+                let Ok(info) = self.base.basic_ref(address) else { return false };
+                entry.insert(Entry::new(info));
+            }
+        }
+        let [first, second] = &addresses;
+        let [Some(first), Some(second)] = self.accounts.get_disjoint_mut([first, second]) else {
+            return false;
+        };
+        let now = |entry: &Entry| entry.now.as_ref().map(AccountBasics::from);
+        let Some(after) = update([now(first), now(second)]) else { return false };
+        for (entry, after) in [first, second].into_iter().zip(after) {
+            let info = entry.now.get_or_insert_default();
+            info.balance = after.balance;
+            info.nonce = after.nonce;
+        }
+        true
     }
 
     /// Adds `amount` to a balance, if that is anything.

@@ -1,7 +1,7 @@
 //! What one block changed: the currency between engine, store, trie and tests.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use revm::state::AccountInfo;
+use revm::{primitives::KECCAK_EMPTY, state::AccountInfo};
 use std::collections::BTreeMap;
 
 /// The consensus fields of an account, without its storage root.
@@ -11,8 +11,19 @@ pub struct AccountBasics {
     pub balance: U256,
     /// Transactions sent (externally owned account) or contracts created.
     pub nonce: u64,
-    /// keccak-256 of the code; [`KECCAK_EMPTY`](revm::primitives::KECCAK_EMPTY) without code.
+    /// keccak-256 of the code; [`KECCAK_EMPTY`] without code.
     pub code_hash: B256,
+}
+
+impl AccountBasics {
+    /// What an account that does not exist counts as.
+    pub const NOBODY: Self = Self { balance: U256::ZERO, nonce: 0, code_hash: KECCAK_EMPTY };
+
+    /// Whether the account is empty (EIP-161).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::NOBODY
+    }
 }
 
 impl From<&AccountInfo> for AccountBasics {

@@ -6,7 +6,6 @@ use crate::{
 };
 use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
-use revm::primitives::KECCAK_EMPTY;
 
 /// How much of an account an execution let itself be guided by.
 ///
@@ -78,7 +77,7 @@ impl AccountRead {
         };
         let shape_holds = self.observed == Observed::Shape
             && seen.code_hash == now.code_hash
-            && is_empty(seen) == is_empty(now);
+            && seen.is_empty() == now.is_empty();
         let credits_cannot_fail = seen.balance.max(now.balance) < NEAR_OVERFLOW;
         if shape_holds && (seen.balance == now.balance || credits_cannot_fail) {
             Agreement::Drifted
@@ -86,10 +85,6 @@ impl AccountRead {
             Agreement::Stale
         }
     }
-}
-
-fn is_empty(basics: &AccountBasics) -> bool {
-    basics.balance.is_zero() && basics.nonce == 0 && basics.code_hash == KECCAK_EMPTY
 }
 
 /// An account whose unobserved fields moved on since an execution read it.
