@@ -86,12 +86,12 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         Self { memory, env, counts_blob_gas, tally, rewards, payoff, transfer_rules, state }
     }
 
-    /// The state with everything in it, receipts and gas; once all
-    /// transactions are committed.
+    /// The state with everything in it that is committed, receipts and gas;
+    /// once nobody works on the block any more.
     pub(crate) fn into_parts(
         mut self,
     ) -> Result<(BlockState<SharedBase<'a, R>>, Tally), BaseStateError> {
-        self.state.absorb(self.memory);
+        self.state.absorb(self.memory, TxIdx::new(self.tally.receipts.len()));
         self.state.credit(self.beneficiary(), self.rewards)?;
         Ok((self.state, self.tally))
     }
@@ -211,10 +211,8 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         transactions: &Transactions<'_>,
         result: ExecutionResult<HaltReason>,
         state: Option<&EvmState>,
-        speculative: bool,
     ) {
         let gas = result.gas();
-        self.payoff.note(gas.tx_gas_used(), speculative);
         self.tally.gas_used += gas.tx_gas_used();
         self.tally.regular_gas += gas.block_regular_gas_used();
         self.tally.state_gas += gas.block_state_gas_used();
@@ -234,9 +232,9 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         }
     }
 
-    /// Whether the rest of the block is better run one after another.
-    pub(crate) const fn speculation_is_poor(&self) -> bool {
-        self.payoff.is_poor()
+    /// What came of speculation so far.
+    pub(crate) const fn payoff(&mut self) -> &mut Payoff {
+        &mut self.payoff
     }
 
     /// Computes the transaction at `position`, if it is a plain transfer, and

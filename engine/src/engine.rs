@@ -6,6 +6,7 @@ use crate::{
     chain_spec::ChainSpec,
     config::{Config, Mode},
     error::{BlockError, InternalError},
+    memories::Memories,
     output::{BlockOutput, Executed, ExecutionStats},
     parallel::{Parallel, panic_message},
     plan::Plan,
@@ -41,6 +42,7 @@ pub struct Engine {
     config: Config,
     pub(crate) pool: rayon::ThreadPool,
     code: CodeCache,
+    memories: Memories,
 }
 
 impl Engine {
@@ -55,7 +57,7 @@ impl Engine {
             .thread_name(|index| format!("blockloom-{index}"))
             .build()
             .map_err(|source| EngineError::Threads { workers: config.workers, source })?;
-        Ok(Self { config, pool, code: CodeCache::new() })
+        Ok(Self { config, pool, code: CodeCache::new(), memories: Memories::default() })
     }
 
     /// Worker threads this engine has.
@@ -106,8 +108,11 @@ impl Engine {
                 return Ok((output, stats));
             }
             let (limits, may_give_up) = (self.config.limits, !is_forced);
-            Parallel { stock, base, code: &self.code, limits, env, plan, may_give_up }
-                .run(&self.pool)
+            let memory = self.memories.take(stock.transactions.len());
+            let result = Parallel { stock, base, code: &self.code, limits, env, plan, may_give_up }
+                .run(&memory, &self.pool);
+            self.memories.give_back(memory, &self.pool);
+            result
         })
     }
 

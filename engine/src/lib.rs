@@ -82,6 +82,7 @@ mod transfer;
 mod committed;
 mod final_view;
 mod idle;
+mod memories;
 mod parallel;
 mod payoff;
 mod plan;

@@ -5,6 +5,7 @@ use crate::{
     committed::FrontierEvm,
     error::{BlockError, InternalError},
     final_view::FinalView,
+    idle::Idle,
     output::{BlockOutput, ExecutionStats},
     plan::Plan,
     speculative::Speculator,
@@ -15,9 +16,11 @@ use alloy_evm::EvmEnv;
 use blockloom_scheduler::{Limits, Scheduler};
 use blockloom_state::{CodeCache, MultiVersionMemory, Snapshot};
 use parking_lot::Mutex;
+use revm::DatabaseRef;
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::OnceLock,
 };
 
 /// One block to run in parallel.
@@ -34,61 +37,86 @@ pub(crate) struct Parallel<'a, S> {
     pub(crate) may_give_up: bool,
 }
 
-impl<'a, S: Snapshot> Parallel<'a, S> {
-    /// Runs the block on the calling thread and the threads of `pool`.
+/// What the workers share, once the block is open; `None` if it cannot be
+/// opened.
+type Gate<'m, R> = OnceLock<Option<Shared<'m, R>>>;
+
+impl<S: Snapshot> Parallel<'_, S> {
+    /// Runs the block on the calling thread and the threads of `pool`, with
+    /// `memory`, which must be as good as new.
     pub(crate) fn run(
         &self,
+        memory: &MultiVersionMemory,
         pool: &rayon::ThreadPool,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
-        let Stock { block, transactions, .. } = self.stock;
-        let memory = MultiVersionMemory::new(transactions.len());
-        let hints = self.plan.hints(&block.senders);
-        let scheduler = Scheduler::new(transactions.len(), self.limits, hints);
-        let base = SharedBase { memory: &memory, reader: self.reader()? };
-        let committed = self.stock.open(&memory, base)?;
-        let wants_states = committed.wants_states();
-        let shared = Shared {
-            block,
-            transactions,
-            scheduler: &scheduler,
-            memory: &memory,
-            outcomes: (0..transactions.len()).map(|_| Mutex::new(None)).collect(),
-            committed: Mutex::new(committed),
-            error: Mutex::new(None),
-            wants_states,
-            may_give_up: self.may_give_up,
-        };
-        let mut stats = self.run_workers(&shared, pool);
-        let Shared { committed, error, .. } = shared;
-        if let Some(error) = error.into_inner() {
+        let hints = self.plan.hints(&self.stock.block.senders);
+        let scheduler = Scheduler::new(self.stock.transactions.len(), self.limits, hints);
+        let gate = Gate::new();
+        let mut stats = self.run_workers(memory, &scheduler, &gate, pool)?;
+        let shared = gate.into_inner().flatten().expect("the gate was opened");
+        if let Some(error) = shared.error.into_inner() {
             return Err(error);
         }
-        let output = self.stock.close(committed.into_inner(), &self.plan.rules, &mut stats)?;
+        let committed = shared.committed.into_inner();
+        let output = self.stock.close(committed, &self.plan.rules, &mut stats)?;
         Ok((output, stats))
     }
 
     /// Runs one worker on the calling thread and one on each of all but one
-    /// threads of `pool`. The caller begins at once, while they wake up.
+    /// threads of `pool`. While those wake up, the caller opens the block.
     fn run_workers<'m>(
         &'m self,
-        shared: &Shared<'m, S::Reader<'m>>,
+        memory: &'m MultiVersionMemory,
+        scheduler: &'m Scheduler,
+        gate: &Gate<'m, S::Reader<'m>>,
         pool: &rayon::ThreadPool,
-    ) -> ExecutionStats {
+    ) -> Result<ExecutionStats, BlockError> {
         let total = Mutex::new(ExecutionStats {
             workers: pool.current_num_threads(),
             ..ExecutionStats::default()
         });
-        let work = || {
+        let work = |shared| {
             let worker = self.work(shared);
             total.lock().add(&worker);
         };
         pool.in_place_scope(|scope| {
             for _ in 1..pool.current_num_threads() {
-                scope.spawn(|_| work());
+                scope.spawn(|_| {
+                    if let Some(shared) = Idle::until(|| gate.get()) {
+                        work(shared);
+                    }
+                });
             }
-            work();
-        });
-        total.into_inner()
+            // However this ends, nobody waits for ever.
+            let _closed = Closes(gate);
+            let shared = self.open(memory, scheduler)?;
+            if let Some(shared) = gate.get_or_init(|| Some(shared)) {
+                work(shared);
+            }
+            Ok(())
+        })?;
+        Ok(total.into_inner())
+    }
+
+    /// Runs what comes before the transactions.
+    fn open<'m>(
+        &'m self,
+        memory: &'m MultiVersionMemory,
+        scheduler: &'m Scheduler,
+    ) -> Result<Shared<'m, S::Reader<'m>>, BlockError> {
+        let Stock { block, transactions, .. } = self.stock;
+        let committed = self.stock.open(memory, SharedBase { memory, reader: self.reader()? })?;
+        Ok(Shared {
+            block,
+            transactions,
+            scheduler,
+            memory,
+            outcomes: (0..transactions.len()).map(|_| Mutex::new(None)).collect(),
+            wants_states: committed.wants_states(),
+            may_give_up: self.may_give_up,
+            committed: Mutex::new(committed),
+            error: Mutex::new(None),
+        })
     }
 
     /// One worker, from its reader to the end of the block. A panic ends the
@@ -116,6 +144,15 @@ impl<'a, S: Snapshot> Parallel<'a, S> {
 
     fn reader<'m>(&'m self) -> Result<BaseReader<'m, S::Reader<'m>>, BlockError> {
         BaseReader::open(self.base, self.code, self.stock.block.header().number)
+    }
+}
+
+/// Shuts a gate that is still neither open nor shut when this is dropped.
+struct Closes<'g, 'm, R: DatabaseRef>(&'g Gate<'m, R>);
+
+impl<R: DatabaseRef> Drop for Closes<'_, '_, R> {
+    fn drop(&mut self) {
+        self.0.get_or_init(|| None);
     }
 }
 

@@ -1,40 +1,46 @@
 //! Whether speculation pays, judged from what arrives at the frontier.
 
-/// Commits before there is a judgement: enough to fill the first window's
-/// start, where the workers are still spreading out.
-const TRIAL: u32 = 12;
+/// Speculations that must have been in vain before there is a judgement.
+const TRIAL: u32 = 6;
 
-/// Commits over which gas is remembered, about: each one weighs 15/16 of the
-/// next.
-const FADING: u64 = 16;
+/// Speculation pays while at least one in this many stands. Below, what it
+/// saves is less than what it costs: the bookkeeping of every transaction, and
+/// a second core at work.
+const WORTH: u32 = 4;
 
-/// Speculation pays while at least one part in this many of the gas committed
-/// comes from it. Below, what it saves is less than what it costs: the
-/// bookkeeping of every transaction, and a second core at work.
-const WORTH: u64 = 8;
+/// Results after which both counts are halved: what was long ago matters less.
+const MEMORY: u32 = 32;
 
-/// Fading sums of gas committed, and of how much of it was speculation's.
+/// Fading counts of speculations that stood and of those that were in vain.
 #[derive(Debug, Default)]
 pub(crate) struct Payoff {
-    commits: u32,
-    total: u64,
-    speculative: u64,
+    stood: u32,
+    in_vain: u32,
 }
 
 impl Payoff {
-    /// Notes a commit of a transaction that used `gas`.
-    pub(crate) const fn note(&mut self, gas: u64, speculative: bool) {
-        self.commits = self.commits.saturating_add(1);
-        self.total = self.total - self.total / FADING + gas;
-        self.speculative = self.speculative - self.speculative / FADING;
-        if speculative {
-            self.speculative += gas;
+    /// A speculative result was committed.
+    pub(crate) const fn stood(&mut self) {
+        self.stood += 1;
+        self.fade();
+    }
+
+    /// A transaction on which somebody had speculated ran at the frontier.
+    pub(crate) const fn in_vain(&mut self) {
+        self.in_vain += 1;
+        self.fade();
+    }
+
+    const fn fade(&mut self) {
+        if self.stood + self.in_vain >= MEMORY {
+            self.stood /= 2;
+            self.in_vain /= 2;
         }
     }
 
     /// Whether the rest of the block is better run one after another.
     pub(crate) const fn is_poor(&self) -> bool {
-        self.commits >= TRIAL && self.speculative.saturating_mul(WORTH) < self.total
+        self.in_vain >= TRIAL && self.stood * WORTH < self.in_vain
     }
 }
 
@@ -42,10 +48,14 @@ impl Payoff {
 mod tests {
     use super::*;
 
-    fn after(commits: impl IntoIterator<Item = bool>) -> Payoff {
+    fn after(results: impl IntoIterator<Item = bool>) -> Payoff {
         let mut payoff = Payoff::default();
-        for speculative in commits {
-            payoff.note(100_000, speculative);
+        for stands in results {
+            if stands {
+                payoff.stood();
+            } else {
+                payoff.in_vain();
+            }
         }
         payoff
     }
@@ -58,8 +68,8 @@ mod tests {
 
     #[test]
     fn a_few_good_results_are_enough() {
-        assert!(!after((0..200).map(|i| i % 4 == 0)).is_poor());
-        assert!(after((0..200).map(|i| i % 100 == 0)).is_poor());
+        assert!(!after((0..200).map(|i| i % 3 == 0)).is_poor());
+        assert!(after((0..200).map(|i| i % 20 == 0)).is_poor());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     writes,
 };
 use alloy_primitives::{Address, U256};
-use blockloom_scheduler::{Blocked, Frontier, Scheduler, Step, Task, TxIdx, Version};
+use blockloom_scheduler::{Blocked, Frontier, Incarnation, Scheduler, Step, Task, TxIdx, Version};
 use blockloom_state::{
     AccountRead, Agreement, BaseStateError, Drift, MultiVersionMemory, Observed, ReadSet, WriteSet,
 };
@@ -232,7 +232,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
                 shared.fail(error);
                 return;
             }
-            if shared.may_give_up && committed.speculation_is_poor() {
+            if shared.may_give_up && committed.payoff().is_poor() {
                 shared.scheduler.cancel();
                 return;
             }
@@ -275,6 +275,9 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         }
         self.stats.executions += 1;
         self.stats.at_frontier += 1;
+        if version.incarnation != Incarnation::FIRST {
+            committed.payoff().in_vain();
+        }
         let env = transactions.env(position);
         let result = match self.frontier_evm.run(version.tx, committed.rewards(), env) {
             Ok(result) => result,
@@ -298,7 +301,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         }
         self.publish(version.tx);
         let seen = self.shared.wants_states.then_some(&state);
-        committed.commit(position, transactions, result, seen, false);
+        committed.commit(position, transactions, result, seen);
         frontier.commit(version, false);
         Ok(())
     }
@@ -340,7 +343,8 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
             })?;
         if valid {
             let Speculated { result, state, .. } = speculated;
-            committed.commit(position, transactions, result, state.as_ref(), true);
+            committed.commit(position, transactions, result, state.as_ref());
+            committed.payoff().stood();
         }
         outcome.reads.clear();
         self.spare.push(outcome.reads);

@@ -7,9 +7,6 @@ use std::fmt;
 pub struct TxIdx(u32);
 
 impl TxIdx {
-    /// Above every transaction: who reads as this one sees all of them.
-    pub const END: Self = Self(u32::MAX);
-
     /// The index of the `position`-th transaction.
     ///
     /// # Panics

@@ -9,6 +9,7 @@ use alloy_primitives::{
     Address, B256, U256,
     map::{AddressMap, B256Map, Entry as MapEntry, HashMap},
 };
+use blockloom_scheduler::TxIdx;
 use revm::{
     Database, DatabaseCommit, DatabaseRef,
     database_interface::bal::BalState,
@@ -216,10 +217,10 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         })
     }
 
-    /// Takes over what the transactions that ran on `memory` left, all of which
-    /// are final. Their base state was this state.
-    pub fn absorb(&mut self, memory: &MultiVersionMemory) {
-        for written in memory.written_accounts() {
+    /// Takes over what the transactions below `end` left, which ran on `memory`
+    /// and are final. Their base state was this state.
+    pub fn absorb(&mut self, memory: &MultiVersionMemory, end: TxIdx) {
+        for written in memory.written_accounts(end) {
             if let Some(AccountInfo { code: Some(code), code_hash, .. }) = &written.now
                 && *code_hash != KECCAK_EMPTY
                 && written.before.is_none_or(|before| before.code_hash != *code_hash)
@@ -231,7 +232,7 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
                 .or_insert_with(|| Entry::new(written.before.cloned()))
                 .replace(written);
         }
-        for (address, account, written) in memory.written_slots() {
+        for (address, account, written) in memory.written_slots(end) {
             self.accounts
                 .entry(address)
                 .or_insert_with(|| Entry::new(account.clone()))

@@ -225,21 +225,21 @@ impl AccountCell {
         self.changes.add();
     }
 
-    /// The last transaction that destroyed or created the account.
-    pub(super) fn last_wipe(&self) -> Option<TxIdx> {
-        self.chain.lock().last_where(AccountWrite::is_wipe)
+    /// The last transaction below `end` that destroyed or created the account.
+    pub(super) fn last_wipe(&self, end: TxIdx) -> Option<TxIdx> {
+        self.chain.lock().newest_where(end, AccountWrite::is_wipe)
     }
 
-    /// What all transactions together left here, once they are final; `None`
-    /// if nobody wrote.
-    pub(super) fn written(&self) -> Option<WrittenAccount<'_>> {
+    /// What the transactions below `end`, which are final, together left here;
+    /// `None` if none of them wrote.
+    pub(super) fn written(&self, end: TxIdx) -> Option<WrittenAccount<'_>> {
         if self.changes.get() == Stamp::UNWRITTEN {
             return None;
         }
         let chain = self.chain.lock();
-        let wiped = chain.last_where(AccountWrite::is_wipe).is_some();
+        let wiped = chain.newest_where(end, AccountWrite::is_wipe).is_some();
         let before = self.base.get();
-        let below = Self::below(&chain, TxIdx::END, Option::clone).expect("no writer is running");
+        let below = Self::below(&chain, end, Option::clone).expect("these writers are final");
         drop(chain);
         if below.since.is_none() && below.credit.is_zero() {
             return None;

@@ -55,13 +55,13 @@ impl<V> Chain<V> {
         self.entries[..end].iter().rev().map(|(tx, entry)| (*tx, entry))
     }
 
-    /// The newest transaction whose write is as `is` says.
-    pub(super) fn last_where(&self, is: impl Fn(&V) -> bool) -> Option<TxIdx> {
-        let found = |(tx, entry): &(TxIdx, Entry<V>)| match entry {
-            Entry::Value(value) if is(value) => Some(*tx),
+    /// The newest transaction below `reader` whose write is as `is` says.
+    pub(super) fn newest_where(&self, reader: TxIdx, is: impl Fn(&V) -> bool) -> Option<TxIdx> {
+        let found = |(tx, entry)| match entry {
+            &Entry::Value(ref value) if is(value) => Some(tx),
             _ => None,
         };
-        self.entries.iter().rev().find_map(found)
+        self.below(reader).find_map(found)
     }
 
     /// Notes that `tx` read here and that writes of `saw` and above matter to

@@ -148,8 +148,17 @@ impl Index {
         idx
     }
 
-    /// Forgets all keys and keeps the memory.
-    pub(super) fn reset(&mut self) {
+    /// Makes an empty map fit for about `expected` keys; keeps its space if
+    /// that is about right.
+    pub(super) fn fit(&mut self, expected: usize) {
+        let wanted = Self::new(expected);
+        if !(wanted.first..=16 * wanted.first).contains(&self.first) {
+            *self = wanted;
+        }
+    }
+
+    /// Forgets all keys and keeps the space.
+    pub(super) fn clear(&mut self) {
         self.rest.get_mut().clear();
         for level in &mut self.levels {
             let Some(buckets) = level.get_mut() else { return };
@@ -218,13 +227,26 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_forgets_everything() {
+    fn clearing_forgets_everything() {
         let mut keys = Keys::new(1, u64::MAX);
         each_key_has_one_index(&keys, 500);
-        keys.index.reset();
+        keys.index.clear();
         keys.keys.lock().clear();
         assert_eq!(keys.find(3), None);
         each_key_has_one_index(&keys, 500);
+    }
+
+    #[test]
+    fn an_empty_index_adapts_its_size() {
+        for (before, after) in [(1, 10_000), (10_000, 1)] {
+            let mut keys = Keys::new(before, u64::MAX);
+            each_key_has_one_index(&keys, 500);
+            keys.index.clear();
+            keys.index.fit(after);
+            keys.keys.lock().clear();
+            assert_eq!(keys.index.first, Index::new(after).first);
+            each_key_has_one_index(&keys, 500);
+        }
     }
 
     #[test]

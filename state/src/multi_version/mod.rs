@@ -99,6 +99,11 @@ impl Written {
         self.accounts.is_empty() && self.slots.is_empty()
     }
 
+    fn clear(&mut self) {
+        self.accounts.clear();
+        self.slots.clear();
+    }
+
     fn sort(&mut self) {
         self.accounts.sort_unstable();
         self.slots.sort_unstable();
@@ -123,8 +128,9 @@ const EXPECTED_PER_TRANSACTION: usize = 8;
 ///
 /// # Locks
 ///
-/// One lock per location that somebody has written, never two at once, and
-/// none is held while the base state is read. Finding a location and reading
+/// One lock per location that somebody has written, never two of these at
+/// once, and none is held while the base state is read. A writer's list of what
+/// it wrote is locked before any of them; only the writer itself asks for it. Finding a location and reading
 /// one that nobody has written takes no lock.
 #[derive(Debug)]
 pub struct MultiVersionMemory {
@@ -152,6 +158,28 @@ impl MultiVersionMemory {
             written: (0..transactions).map(|_| Mutex::default()).collect(),
             any_wiped: Raised::default(),
         }
+    }
+
+    /// Forgets everything and keeps the space. Costs O(n) in the locations the
+    /// memory held, so it is best done off the critical path.
+    pub fn clear(&mut self) {
+        self.account_index.clear();
+        self.slot_index.clear();
+        self.accounts.clear();
+        self.slots.clear();
+        for written in &mut self.written {
+            written.get_mut().clear();
+        }
+        self.any_wiped = Raised::default();
+    }
+
+    /// Makes a memory that is empty fit for a block of `transactions`
+    /// transactions.
+    pub fn fit(&mut self, transactions: usize) {
+        let expected = EXPECTED_PER_TRANSACTION * transactions;
+        self.account_index.fit(expected);
+        self.slot_index.fit(expected);
+        self.written.resize_with(transactions, Mutex::default);
     }
 
     /// The index of `address`, which is new if nobody has asked for it before.
@@ -387,22 +415,20 @@ impl MultiVersionMemory {
         if writes.accounts.iter().any(|(_, write)| write.is_wipe()) {
             self.any_wiped.raise();
         }
-        let mut now = Written {
-            accounts: writes.accounts.iter().map(|(account, _)| *account).collect(),
-            slots: writes.slots.iter().map(|(slot, _)| *slot).collect(),
-        };
+        let mut written = self.written[writer.position()].lock();
+        let before = (!written.is_empty()).then(|| std::mem::take(&mut *written));
+        written.accounts.extend(writes.accounts.iter().map(|(account, _)| *account));
+        written.slots.extend(writes.slots.iter().map(|(slot, _)| *slot));
         for (account, write) in writes.accounts.drain(..) {
             self.account_cell(account).publish(writer, write, committed, overtaken);
         }
         for (slot, value) in writes.slots.drain(..) {
             self.slot_cell(slot).publish(writer, value, committed, overtaken);
         }
-        let mut written = self.written[writer.position()].lock();
-        if !written.is_empty() {
-            now.sort();
-            self.withdraw(writer, &written, &now, overtaken);
+        if let Some(before) = before {
+            written.sort();
+            self.withdraw(writer, &before, &written, overtaken);
         }
-        *written = now;
     }
 
     /// Takes back what `writer` wrote at locations of `written` that are not in
@@ -439,23 +465,24 @@ impl MultiVersionMemory {
         }
     }
 
-    /// What the block's transactions left in accounts, once all are final; in
-    /// no order.
-    pub(crate) fn written_accounts(&self) -> impl Iterator<Item = WrittenAccount<'_>> {
-        self.accounts.iter().filter_map(|(_, cell)| cell.written())
+    /// What the transactions below `end`, which are final, left in accounts;
+    /// in no order.
+    pub(crate) fn written_accounts(&self, end: TxIdx) -> impl Iterator<Item = WrittenAccount<'_>> {
+        self.accounts.iter().filter_map(move |(_, cell)| cell.written(end))
     }
 
     /// What they left in slots, but for those wiped later, each with the
     /// account it belongs to as that was before the block; in no order.
     pub(crate) fn written_slots(
         &self,
+        end: TxIdx,
     ) -> impl Iterator<Item = (Address, &Option<AccountInfo>, WrittenSlot)> {
         let any_wiped = self.any_wiped.is_raised();
         let accounts = &self.accounts;
         self.slots.iter().filter_map(move |(_, cell)| {
-            let written = cell.written()?;
+            let written = cell.written(end)?;
             let account = &accounts[written.account.position()];
-            if any_wiped && account.last_wipe().is_some_and(|wipe| written.writer < wipe) {
+            if any_wiped && account.last_wipe(end).is_some_and(|wipe| written.writer < wipe) {
                 return None;
             }
             Some((account.address, account.known_base().unwrap_or(&None), written))

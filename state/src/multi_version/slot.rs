@@ -135,13 +135,13 @@ impl SlotCell {
         self.changes.add();
     }
 
-    /// What all transactions together left here, once they are final; `None`
-    /// if nobody wrote.
-    pub(super) fn written(&self) -> Option<WrittenSlot> {
+    /// What the transactions below `end`, which are final, together left here;
+    /// `None` if none of them wrote.
+    pub(super) fn written(&self, end: TxIdx) -> Option<WrittenSlot> {
         if self.changes.get() == Stamp::UNWRITTEN {
             return None;
         }
-        let (writer, now) = match self.chain.lock().below(TxIdx::END).next()? {
+        let (writer, now) = match self.chain.lock().below(end).next()? {
             (writer, Entry::Value(value)) => (writer, *value),
             (writer, Entry::Estimate) => unreachable!("transaction {writer} is final"),
         };

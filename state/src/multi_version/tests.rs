@@ -217,10 +217,26 @@ fn what_is_left_at_the_end_leaves_out_wiped_slots() {
         slots: vec![(new, U256::from(33))],
     };
     publish(&memory, 3, created);
-    let accounts: Vec<_> = memory.written_accounts().collect();
+    let accounts: Vec<_> = memory.written_accounts(tx(8)).collect();
     assert_eq!(accounts.len(), 1);
     assert_eq!((accounts[0].address, accounts[0].wiped), (ACCOUNT, true));
     assert_eq!((accounts[0].before.cloned(), &accounts[0].now), (rich(100), &rich(7)));
-    let slots: Vec<_> = memory.written_slots().map(|(_, _, slot)| (slot.slot, slot.now)).collect();
+    let slots: Vec<_> =
+        memory.written_slots(tx(8)).map(|(_, _, slot)| (slot.slot, slot.now)).collect();
     assert_eq!(slots, [(U256::from(2), U256::from(33))]);
+}
+
+#[test]
+fn what_is_left_leaves_out_what_is_not_final() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    read(&memory, account, 0).unwrap();
+    let slot = memory.slot(account, U256::from(1));
+    publish(&memory, 1, slot_write(slot, 11));
+    publish(&memory, 5, slot_write(slot, 55));
+    publish(&memory, 6, account_write(account, AccountWrite::Set { info: None, wiped: true }));
+    memory.mark_estimates(tx(5));
+    assert_eq!(memory.written_accounts(tx(5)).count(), 0);
+    let slots: Vec<_> = memory.written_slots(tx(5)).map(|(_, _, slot)| slot.now).collect();
+    assert_eq!(slots, [U256::from(11)]);
 }
