@@ -31,7 +31,7 @@ fn read(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("multi_version/peek");
     for writers in [0, 1, 16, 256] {
         let (memory, slot) = written(writers);
-        memory.read_slot(slot, TxIdx::new(0), base_slot).expect("the base answers");
+        memory.read_slot(slot, TxIdx::new(0).into(), base_slot).expect("the base answers");
         let reader = TxIdx::new(TRANSACTIONS / 2);
         group.bench_function(BenchmarkId::new("writers", writers), |bencher| {
             bencher.iter(|| memory.peek_slot(slot, reader));

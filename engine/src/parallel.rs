@@ -49,7 +49,7 @@ impl<S: Snapshot> Parallel<'_, S> {
         memory: &MultiVersionMemory,
         pool: &rayon::ThreadPool,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
-        let hints = self.plan.hints(&self.stock.block.senders);
+        let hints = self.plan.hints(self.stock.transactions);
         let scheduler = Scheduler::new(self.stock.transactions.len(), self.limits, hints);
         let gate = Gate::new();
         let mut stats = self.run_workers(memory, &scheduler, &gate, pool)?;
@@ -110,6 +110,7 @@ impl<S: Snapshot> Parallel<'_, S> {
             block,
             transactions,
             scheduler,
+            plan: &self.plan,
             memory,
             outcomes: (0..transactions.len()).map(|_| Mutex::new(None)).collect(),
             wants_states: committed.wants_states(),
@@ -124,7 +125,7 @@ impl<S: Snapshot> Parallel<'_, S> {
     fn work<'m>(&'m self, shared: &Shared<'m, S::Reader<'m>>) -> ExecutionStats {
         let worker = || {
             let memory = shared.memory;
-            let speculator = Speculator::new(memory, self.reader()?, &self.env);
+            let speculator = Speculator::new(memory, self.reader()?, shared.scheduler, &self.env);
             let view = FinalView::new(memory, self.reader()?, self.env.block_env.beneficiary);
             let frontier_evm = FrontierEvm::new(view, self.env.clone());
             Ok(Worker::new(shared, speculator, frontier_evm).work())

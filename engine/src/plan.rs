@@ -8,7 +8,7 @@ use crate::{
 };
 use alloy_consensus::Transaction as _;
 use alloy_evm::EvmEnv;
-use alloy_primitives::{Address, map::AddressMap};
+use alloy_primitives::map::AddressMap;
 use blockloom_scheduler::{Hint, TxIdx};
 
 /// Least gas beside plain transfers for which waking the workers can pay:
@@ -21,6 +21,10 @@ const MIN_PARALLEL_GAS_PER_TRANSACTION: u64 = 25_000;
 
 /// Fewest such transactions among which there can be something to overlap.
 const MIN_PARALLEL_TRANSACTIONS: usize = 2;
+
+/// A transaction that may use up to this part of the gas of its block may be
+/// what the block ends up waiting for.
+const LONG_PART: u64 = 8;
 
 /// What one look at a block's transactions tells.
 #[derive(Debug)]
@@ -55,16 +59,25 @@ impl Plan {
             && self.gas / n_others as u64 >= MIN_PARALLEL_GAS_PER_TRANSACTION
     }
 
+    /// Whether the transaction at `position` may be what the block ends up
+    /// waiting for.
+    pub(crate) fn is_long(&self, transactions: &Transactions<'_>, position: usize) -> bool {
+        transactions.gas_limit(position) >= self.gas / LONG_PART
+    }
+
     /// For each transaction what the scheduler should know: plain transfers
     /// are computed at the frontier, in less time than handing them out takes;
-    /// and nonce and balance of a sender depend on its previous transaction.
-    pub(crate) fn hints(&self, senders: &[Address]) -> impl Iterator<Item = Hint> {
-        let mut last = AddressMap::with_capacity_and_hasher(senders.len(), Default::default());
-        self.transfers.iter().zip(senders).enumerate().map(move |(position, (transfer, sender))| {
-            let before = last.insert(*sender, TxIdx::new(position));
+    /// nonce and balance of a sender depend on its previous transaction; and
+    /// one with a high gas limit may take long.
+    pub(crate) fn hints(&self, transactions: &Transactions<'_>) -> impl Iterator<Item = Hint> {
+        let n_transactions = transactions.len();
+        let mut last = AddressMap::with_capacity_and_hasher(n_transactions, Default::default());
+        (0..n_transactions).map(move |position| {
+            let before = last.insert(transactions.sender(position), TxIdx::new(position));
             match before {
-                _ if *transfer => Hint::AtFrontier,
+                _ if self.transfers[position] => Hint::AtFrontier,
                 Some(before) => Hint::After(before),
+                None if self.is_long(transactions, position) => Hint::Long,
                 None => Hint::None,
             }
         })

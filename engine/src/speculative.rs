@@ -8,8 +8,8 @@ use crate::{
 };
 use alloy_evm::EvmEnv;
 use alloy_primitives::{Address, U256};
-use blockloom_scheduler::TxIdx;
-use blockloom_state::{MultiVersionMemory, Observed};
+use blockloom_scheduler::{Scheduler, TxIdx};
+use blockloom_state::{MultiVersionMemory, Observed, Reader};
 use revm::{
     Context, DatabaseRef, MainBuilder, MainContext,
     bytecode::opcode,
@@ -51,6 +51,8 @@ pub(crate) enum Run {
     },
     /// An estimate of this transaction was in the way.
     Blocked(TxIdx),
+    /// A read went stale on the way.
+    Stale,
     /// An error: a rumour until the frontier runs the transaction itself.
     Failed,
 }
@@ -65,9 +67,10 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
     pub(crate) fn new(
         memory: &'a MultiVersionMemory,
         base: BaseReader<'a, R>,
+        scheduler: &'a Scheduler,
         env: &EvmEnv,
     ) -> Self {
-        let view = View::new(memory, base, env.block_env.beneficiary);
+        let view = View::new(memory, base, scheduler, env.block_env.beneficiary);
         let mut evm = Context::mainnet()
             .with_block(env.block_env.clone())
             .with_cfg(env.cfg_env.clone())
@@ -83,8 +86,8 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
 
     /// Runs a transaction once. The view's trace then tells what it read, and
     /// which of it mattered.
-    pub(crate) fn run(&mut self, tx: TxIdx, env: TxEnv) -> Run {
-        self.view().begin(tx, env.caller);
+    pub(crate) fn run(&mut self, reader: Reader, env: TxEnv) -> Run {
+        self.view().begin(reader, env.caller);
         self.evm.ctx.set_tx(env);
         let mut handler = DeferReward::default();
         let outcome = handler.run(&mut self.evm);
@@ -96,6 +99,7 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
                 Run::Done { result, reward: handler.reward.get() }
             }
             Err(EVMError::Database(Stop::Blocked(writer))) => Run::Blocked(writer),
+            Err(EVMError::Database(Stop::Stale)) => Run::Stale,
             Err(_) => Run::Failed,
         }
     }

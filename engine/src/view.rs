@@ -2,10 +2,10 @@
 
 use crate::base::BaseReader;
 use alloy_primitives::{Address, B256, U256};
-use blockloom_scheduler::TxIdx;
+use blockloom_scheduler::{Scheduler, TxIdx};
 use blockloom_state::{
     AccountBasics, AccountIdx, AccountRead, BaseStateError, MultiVersionMemory, Observed,
-    ReadError, ReadSet, SlotRead,
+    ReadError, ReadSet, Reader, SlotRead,
 };
 use revm::{
     Database, DatabaseRef,
@@ -20,6 +20,8 @@ use std::fmt;
 pub(crate) enum Stop {
     #[error("met an estimate of transaction {0}")]
     Blocked(TxIdx),
+    #[error("an earlier read is stale")]
+    Stale,
     #[error(transparent)]
     Base(#[from] BaseStateError),
 }
@@ -75,8 +77,9 @@ pub(crate) struct View<'a, R> {
     memory: &'a MultiVersionMemory,
     pub(crate) trace: Trace,
     base: BaseReader<'a, R>,
+    scheduler: &'a Scheduler,
     beneficiary: Address,
-    reader: TxIdx,
+    reader: Reader,
     sender: Address,
 }
 
@@ -90,20 +93,22 @@ impl<'a, R> View<'a, R> {
     pub(crate) fn new(
         memory: &'a MultiVersionMemory,
         base: BaseReader<'a, R>,
+        scheduler: &'a Scheduler,
         beneficiary: Address,
     ) -> Self {
         Self {
             memory,
+            scheduler,
             trace: Trace::default(),
             base,
             beneficiary,
-            reader: TxIdx::default(),
+            reader: TxIdx::default().into(),
             sender: Address::ZERO,
         }
     }
 
-    /// Starts anew, as transaction `reader`, sent by `sender`.
-    pub(crate) fn begin(&mut self, reader: TxIdx, sender: Address) {
+    /// Starts anew, as `reader`, sent by `sender`.
+    pub(crate) fn begin(&mut self, reader: Reader, sender: Address) {
         self.reader = reader;
         self.sender = sender;
         self.trace.clear();
@@ -118,7 +123,16 @@ impl<'a, R> View<'a, R> {
 }
 
 impl<R: DatabaseRef> View<'_, R> {
+    /// Stops the execution once one of its reads is known to be stale: to go
+    /// on would be in vain.
+    fn go_on(&self) -> Result<(), Stop> {
+        let is_stale = self.scheduler.is_doubted(self.reader.tx)
+            && !self.trace.reads.holds(self.memory, self.reader.tx, &mut Vec::new());
+        if is_stale { Err(Stop::Stale) } else { Ok(()) }
+    }
+
     fn read_slot(&mut self, account: AccountIdx, key: U256) -> Result<U256, Stop> {
+        self.go_on()?;
         let slot = self.memory.slot(account, key);
         let load = |address, key| self.base.storage_ref(address, key);
         let (seen, stamp) = self.memory.read_slot(slot, self.reader, load)?;
@@ -131,6 +145,7 @@ impl<R: DatabaseRef> Database for View<'_, R> {
     type Error = Stop;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {
+        self.go_on()?;
         let account = self.memory.account(address);
         let load = |address| self.base.basic_ref(address);
         let (mut info, stamp) =

@@ -6,6 +6,7 @@ use crate::{
     error::{BlockError, InternalError, InvalidBlock, from_evm},
     idle::Idle,
     output::ExecutionStats,
+    plan::Plan,
     speculative::{Run, Speculator},
     transactions::Transactions,
     writes,
@@ -13,7 +14,8 @@ use crate::{
 use alloy_primitives::{Address, U256};
 use blockloom_scheduler::{Blocked, Frontier, Incarnation, Scheduler, Step, Task, TxIdx, Version};
 use blockloom_state::{
-    AccountRead, Agreement, BaseStateError, Drift, MultiVersionMemory, Observed, ReadSet, WriteSet,
+    AccountRead, Agreement, BaseStateError, Drift, MultiVersionMemory, Observed, ReadSet, Reader,
+    WriteSet,
 };
 use parking_lot::Mutex;
 use revm::{
@@ -45,6 +47,7 @@ pub(crate) struct Shared<'a, R: DatabaseRef> {
     pub(crate) block: &'a RecoveredBlock,
     pub(crate) transactions: &'a Transactions<'a>,
     pub(crate) scheduler: &'a Scheduler,
+    pub(crate) plan: &'a Plan,
     pub(crate) memory: &'a MultiVersionMemory,
     /// One per transaction. Locked by whoever runs, validates or commits it.
     pub(crate) outcomes: Vec<Mutex<Option<Outcome>>>,
@@ -130,9 +133,13 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
             scheduler.hold(version);
             return;
         }
+        // One that does not wait for the frontier to come near hears of every
+        // write below it.
+        let is_early = self.shared.plan.is_long(transactions, position);
+        let reader = Reader { tx: version.tx, is_early };
         loop {
             self.stats.executions += 1;
-            match self.speculator.run(version.tx, transactions.env(position)) {
+            match self.speculator.run(reader, transactions.env(position)) {
                 Run::Done { result, reward } => {
                     self.record(version, Some(result), reward);
                     return;
@@ -140,6 +147,13 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
                 Run::Failed => {
                     self.record(version, None, None);
                     return;
+                }
+                Run::Stale => {
+                    self.stats.aborts += 1;
+                    match scheduler.restart(version) {
+                        Some(next) => version = next,
+                        None => return,
+                    }
                 }
                 Run::Blocked(writer) => {
                     self.stats.blocked += 1;

@@ -5,38 +5,63 @@ use crate::{
     version::TxIdx,
 };
 
-/// Lowest transaction that may still need something; workers walk it upwards,
-/// whoever creates work below pulls it back.
+/// Position in a list of transactions of the lowest one that may still need
+/// something; workers walk it upwards, whoever creates work below pulls it
+/// back.
 ///
-/// | call     | by                     | ordering | pairs with                                 |
-/// |----------|------------------------|----------|--------------------------------------------|
-/// | `claim`  | idle workers           | `SeqCst` | `rewind`: an index made ready is met again |
-/// | `rewind` | whoever made one ready | `SeqCst` | `claim`                                    |
+/// | call     | by                     | ordering | pairs with                                    |
+/// |----------|------------------------|----------|-----------------------------------------------|
+/// | `claim`  | idle workers           | `SeqCst` | `rewind`: a position made ready is met again  |
+/// | `rewind` | whoever made one ready | `SeqCst` | `claim`                                       |
 ///
-/// A cursor is a hint. A claim may find nothing to do at its index, and an
-/// index passed by mistake costs speed only: the frontier runs whatever is
-/// not yet run when it arrives.
+/// A cursor is a hint. A claim may find nothing to do at its position, and one
+/// passed by mistake costs speed only: the frontier runs whatever is not yet
+/// run when it arrives.
 #[derive(Debug)]
 pub(crate) struct Cursor(AtomicU32);
 
 impl Cursor {
-    pub(crate) fn new(at: TxIdx) -> Self {
-        Self(AtomicU32::new(at.raw()))
+    pub(crate) fn new(at: u32) -> Self {
+        Self(AtomicU32::new(at))
     }
 
-    /// The next index below `end`, or `None` at the end of the block.
-    pub(crate) fn claim(&self, end: TxIdx) -> Option<TxIdx> {
+    /// The next position below `end`, or `None` if there is none.
+    pub(crate) fn claim(&self, end: usize) -> Option<usize> {
         // The load keeps idle workers from pushing the counter up for ever.
-        if self.0.load(Ordering::SeqCst) >= end.raw() {
+        if self.0.load(Ordering::SeqCst) as usize >= end {
             return None;
         }
-        let claimed = TxIdx::from_raw(self.0.fetch_add(1, Ordering::SeqCst));
+        let claimed = self.0.fetch_add(1, Ordering::SeqCst) as usize;
         (claimed < end).then_some(claimed)
     }
 
     /// Pulls the cursor back so that `to` is claimed again.
-    pub(crate) fn rewind(&self, to: TxIdx) {
-        self.0.fetch_min(to.raw(), Ordering::SeqCst);
+    pub(crate) fn rewind(&self, to: u32) {
+        self.0.fetch_min(to, Ordering::SeqCst);
+    }
+}
+
+/// A flag that one side raises and the other lowers when it has looked.
+///
+/// | call        | by                                  | ordering | pairs with               |
+/// |-------------|-------------------------------------|----------|--------------------------|
+/// | `raise`     | publishers, after they have written | `SeqCst` | `is_raised`: whoever sees the flag sees the write |
+/// | `is_raised` | the worker that runs it             | `SeqCst` | `raise`                  |
+/// | `lower`     | the same, before it looks           | `SeqCst` | `raise`: a later write raises the flag again |
+#[derive(Debug, Default)]
+pub(crate) struct Flag(AtomicBool);
+
+impl Flag {
+    pub(crate) fn raise(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn lower(&self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state machine that decides who runs next.
 
 use crate::{
-    cursor::{Cursor, Latch, Prefix},
+    cursor::{Cursor, Flag, Latch, Prefix},
     frontier::Frontier,
     status::{State, Status},
     suspects::Suspects,
@@ -41,6 +41,9 @@ pub enum Hint {
     After(TxIdx),
     /// It is not worth speculating on: it waits for the frontier.
     AtFrontier,
+    /// It may take long: it is started before all others, so that no worker is
+    /// alone with it at the end.
+    Long,
 }
 
 /// What a worker is to do next.
@@ -75,6 +78,10 @@ pub enum Blocked {
 #[repr(align(64))]
 pub(crate) struct Slot {
     pub(crate) status: Status,
+    /// A lower write overtook a read of the running incarnation.
+    doubted: Flag,
+    /// How many of the lower transactions may be speculated on.
+    rank: u32,
     /// Transactions that wait for this one to finish. Held together with no
     /// other lock.
     dependents: Mutex<Vec<TxIdx>>,
@@ -87,7 +94,14 @@ pub struct Scheduler {
     pub(crate) prefix: Prefix,
     pub(crate) latch: Latch,
     pub(crate) window: Window,
+    /// Transactions that may be speculated on, in block order.
+    speculative: Vec<TxIdx>,
+    /// The next of them to start.
     execution: Cursor,
+    /// Transactions that may take long, in block order, and how many of them
+    /// were handed out.
+    long: Vec<TxIdx>,
+    long_started: Cursor,
     suspects: Suspects,
     cancelled: Latch,
     attempts: u32,
@@ -101,6 +115,7 @@ impl Scheduler {
     pub fn new(transactions: usize, limits: Limits, hints: impl IntoIterator<Item = Hint>) -> Self {
         let mut hints = hints.into_iter();
         let mut slots: Vec<Slot> = Vec::with_capacity(transactions);
+        let (mut speculative, mut long) = (Vec::with_capacity(transactions), Vec::new());
         for position in 0..transactions {
             let tx = TxIdx::new(position);
             let state = match hints.next() {
@@ -109,16 +124,31 @@ impl Scheduler {
                     State::Blocked
                 }
                 Some(Hint::AtFrontier) => State::Held,
+                Some(Hint::Long) => {
+                    long.push(tx);
+                    State::Ready
+                }
                 _ => State::Ready,
             };
-            slots.push(Slot { status: Status::new(state), dependents: Mutex::default() });
+            slots.push(Slot {
+                status: Status::new(state),
+                doubted: Flag::default(),
+                rank: TxIdx::new(speculative.len()).raw(),
+                dependents: Mutex::default(),
+            });
+            if state != State::Held {
+                speculative.push(tx);
+            }
         }
         Self {
             slots,
             prefix: Prefix::new(),
             latch: Latch::new(),
             window: Window::new(limits.window, limits.fixed_window),
-            execution: Cursor::new(TxIdx::new(0)),
+            speculative,
+            execution: Cursor::new(0),
+            long,
+            long_started: Cursor::new(0),
             suspects: Suspects::default(),
             cancelled: Latch::new(),
             attempts: limits.attempts,
@@ -167,21 +197,34 @@ impl Scheduler {
         self.claim_execution().map_or(Task::Idle, Task::Execute)
     }
 
-    /// Starts the lowest ready transaction inside the window. Ends because
-    /// every claim moves the cursor towards the end of the block.
+    /// Starts a transaction that may take long, or the lowest ready one inside
+    /// the window. Ends because every claim moves a cursor towards its end.
     fn claim_execution(&self) -> Option<Version> {
-        let reach = self.prefix.get().position() + self.window.get() as usize;
-        let end = TxIdx::new(reach.min(self.slots.len()));
-        while let Some(tx) = self.execution.claim(end) {
-            let status = &self.slots[tx.position()].status;
-            let (state, incarnation) = status.get();
-            if state == State::Ready
-                && status.change((State::Ready, incarnation), (State::Executing, incarnation))
-            {
-                return Some(Version { tx, incarnation });
+        while let Some(at) = self.long_started.claim(self.long.len()) {
+            if let Some(version) = self.start(self.long[at]) {
+                return Some(version);
+            }
+        }
+        let frontier = self.slots.get(self.prefix.get().position())?;
+        let reach = frontier.rank.saturating_add(self.window.get()) as usize;
+        while let Some(at) = self.execution.claim(reach.min(self.speculative.len())) {
+            if let Some(version) = self.start(self.speculative[at]) {
+                return Some(version);
             }
         }
         None
+    }
+
+    /// Takes `tx` for execution, if it is ready and nobody else does.
+    fn start(&self, tx: TxIdx) -> Option<Version> {
+        let status = &self.slots[tx.position()].status;
+        let (state, incarnation) = status.get();
+        let taken = state == State::Ready
+            && status.change((State::Ready, incarnation), (State::Executing, incarnation));
+        if taken {
+            self.slots[tx.position()].doubted.lower();
+        }
+        taken.then_some(Version { tx, incarnation })
     }
 
     /// `version` has run and its writes are published.
@@ -231,7 +274,31 @@ impl Scheduler {
 
     /// A write landed below a read of `tx`: its result may be stale.
     pub fn suspect(&self, tx: TxIdx) {
+        self.slots[tx.position()].doubted.raise();
         self.suspects.insert(tx);
+    }
+
+    /// Whether `tx`, which is running, became a suspect since it started or was
+    /// last asked about. If one of its reads so far is stale already, it need
+    /// not be run to its end: see [`restart`](Self::restart).
+    #[must_use]
+    pub fn is_doubted(&self, tx: TxIdx) -> bool {
+        let doubted = &self.slots[tx.position()].doubted;
+        doubted.is_raised() && {
+            doubted.lower();
+            true
+        }
+    }
+
+    /// A read of `version` was found stale while it ran, and it was given up:
+    /// what to run now in its place. `None` if its attempts are used up.
+    pub fn restart(&self, version: Version) -> Option<Version> {
+        let Version { tx, incarnation } = version;
+        let next = incarnation.next();
+        let is_last = next.number() >= self.attempts;
+        let to = if is_last { State::Held } else { State::Executing };
+        self.slots[tx.position()].status.advance((State::Executing, incarnation), (to, next));
+        (!is_last).then_some(Version { tx, incarnation: next })
     }
 
     /// A read of `version` is stale. `true` for the one caller that aborts it,
@@ -259,7 +326,7 @@ impl Scheduler {
         let to = if held { State::Held } else { State::Ready };
         let changed = self.slots[tx.position()].status.change(from, (to, incarnation));
         if changed && !held {
-            self.execution.rewind(tx);
+            self.execution.rewind(self.slots[tx.position()].rank);
         }
         changed
     }

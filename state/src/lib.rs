@@ -85,7 +85,7 @@ pub use changes::{AccountBasics, AccountChange, BlockChanges};
 pub use code_cache::CodeCache;
 pub use memory::{MemoryAccount, MemoryState, MemoryStateError};
 pub use multi_version::{
-    AccountIdx, AccountWrite, MultiVersionMemory, ReadError, SlotIdx, Stamp, WriteSet,
+    AccountIdx, AccountWrite, MultiVersionMemory, ReadError, Reader, SlotIdx, Stamp, WriteSet,
 };
 pub use read_set::{AccountRead, Agreement, Drift, Observed, ReadSet, SlotRead};
 pub use root::{state_root, storage_root};

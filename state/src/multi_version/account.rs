@@ -1,6 +1,7 @@
 //! One account's versions.
 
 use super::{
+    Reader,
     chain::{Chain, Entry, Interest},
     stamp::{Changes, Raised, Stamp},
 };
@@ -123,28 +124,29 @@ impl AccountCell {
     }
 
     /// The account as `reader` should see it, and the count of changes it
-    /// belongs to. Notes that somebody with this interest looked; `None` for
+    /// belongs to. Notes that `reader` with this interest looked; `None` for
     /// who cannot be overtaken.
     ///
-    /// Nobody is noted before the first write: where nothing is ever written,
-    /// readers on many cores share the cell's memory without a lock.
+    /// Before the first write only readers that run early are noted: where
+    /// nothing is ever written, the others share the cell's memory on many
+    /// cores without a lock.
     pub(super) fn read<E>(
         &self,
-        reader: TxIdx,
+        reader: Reader,
         interest: Option<Interest>,
         load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
     ) -> Result<Result<(Option<AccountInfo>, Stamp), TxIdx>, E> {
-        if self.changes.get() == Stamp::UNWRITTEN {
+        if !reader.is_early && self.changes.get() == Stamp::UNWRITTEN {
             return Ok(Ok((self.base(load)?.clone(), Stamp::UNWRITTEN)));
         }
         let (below, stamp) = {
             let mut chain = self.chain.lock();
-            let below = match Self::below(&chain, reader, Option::clone) {
+            let below = match Self::below(&chain, reader.tx, Option::clone) {
                 Ok(below) => below,
                 Err(writer) => return Ok(Err(writer)),
             };
             if let Some(interest) = interest {
-                chain.register(reader, below.since, interest);
+                chain.register(reader.tx, below.since, interest);
             }
             (below, self.changes.get())
         };

@@ -24,7 +24,7 @@ pub(super) enum Interest {
 /// A reader, and the lowest transaction whose write decided what it saw;
 /// `None` for the base state.
 #[derive(Clone, Copy, Debug)]
-struct Reader {
+struct Registration {
     tx: TxIdx,
     saw: Option<TxIdx>,
     interest: Interest,
@@ -39,7 +39,7 @@ struct Reader {
 #[derive(Debug)]
 pub(super) struct Chain<V> {
     entries: SmallVec<[(TxIdx, Entry<V>); 1]>,
-    readers: SmallVec<[Reader; 2]>,
+    readers: SmallVec<[Registration; 2]>,
 }
 
 impl<V> Default for Chain<V> {
@@ -67,7 +67,7 @@ impl<V> Chain<V> {
     /// Notes that `tx` read here and that writes of `saw` and above matter to
     /// it; `None` if all do.
     pub(super) fn register(&mut self, tx: TxIdx, saw: Option<TxIdx>, interest: Interest) {
-        self.readers.push(Reader { tx, saw, interest });
+        self.readers.push(Registration { tx, saw, interest });
     }
 
     /// Puts `value` in place of what `writer` left before, and adds to
@@ -121,7 +121,7 @@ impl<V> Chain<V> {
     }
 
     fn collect_overtaken(&self, writer: TxIdx, concerns: Interest, overtaken: &mut Vec<TxIdx>) {
-        let stale = |reader: &&Reader| {
+        let stale = |reader: &&Registration| {
             reader.tx > writer
                 && reader.saw.is_none_or(|saw| saw <= writer)
                 && (concerns == Interest::Shape || reader.interest == Interest::Whole)

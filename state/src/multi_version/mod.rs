@@ -60,6 +60,22 @@ fn dense(position: usize) -> u32 {
     u32::try_from(position).expect("a block touches fewer than 2^32 locations")
 }
 
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Which transaction.
+    pub tx: TxIdx,
+    /// It runs long before its turn, so it wants to hear of the very first
+    /// write to what it reads.
+    pub is_early: bool,
+}
+
+impl From<TxIdx> for Reader {
+    fn from(tx: TxIdx) -> Self {
+        Self { tx, is_early: false }
+    }
+}
+
 /// Why a read has no value.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReadError<E> {
@@ -253,8 +269,8 @@ impl MultiVersionMemory {
     ///
     /// Notes that `reader` looked, so that lower writers can tell it of a later
     /// change; of credits only if `is_sender` says that this is the account it
-    /// is paid from: the others seldom care. Nobody is noted before the first
-    /// write: those find out when they compare stamps.
+    /// is paid from: the others seldom care. Before the first write only early
+    /// readers are noted: the others find out when they compare stamps.
     ///
     /// Source: Block-STM, `MVMemory.read`.
     ///
@@ -265,7 +281,7 @@ impl MultiVersionMemory {
     pub fn read_account<E>(
         &self,
         account: AccountIdx,
-        reader: TxIdx,
+        reader: Reader,
         is_sender: bool,
         load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
     ) -> Result<(Option<AccountInfo>, Stamp), ReadError<E>> {
@@ -288,7 +304,7 @@ impl MultiVersionMemory {
     pub fn read_slot<E>(
         &self,
         slot: SlotIdx,
-        reader: TxIdx,
+        reader: Reader,
         load: impl FnOnce(Address, U256) -> Result<U256, E>,
     ) -> Result<(U256, Stamp), ReadError<E>> {
         self.slot_value(slot, reader, true, load)
@@ -309,7 +325,7 @@ impl MultiVersionMemory {
         reader: TxIdx,
         load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
     ) -> Result<Option<AccountInfo>, E> {
-        let read = self.account_cell(account).read(reader, None, load)?;
+        let read = self.account_cell(account).read(reader.into(), None, load)?;
         Ok(read.unwrap_or_else(|writer| panic!("{writer} below {reader} is not final")).0)
     }
 
@@ -328,7 +344,7 @@ impl MultiVersionMemory {
         reader: TxIdx,
         load: impl FnOnce(Address, U256) -> Result<U256, E>,
     ) -> Result<U256, E> {
-        match self.slot_value(slot, reader, false, load) {
+        match self.slot_value(slot, reader.into(), false, load) {
             Ok((value, _)) => Ok(value),
             Err(ReadError::Base(error)) => Err(error),
             Err(ReadError::Blocked(writer)) => panic!("{writer} below {reader} is not final"),
@@ -338,13 +354,13 @@ impl MultiVersionMemory {
     fn slot_value<E>(
         &self,
         slot: SlotIdx,
-        reader: TxIdx,
+        reader: Reader,
         register: bool,
         load: impl FnOnce(Address, U256) -> Result<U256, E>,
     ) -> Result<(U256, Stamp), ReadError<E>> {
         let cell = self.slot_cell(slot);
         let account = self.account_cell(cell.account);
-        let wipe = self.newest_wipe(account, reader).map_err(ReadError::Blocked)?;
+        let wipe = self.newest_wipe(account, reader.tx).map_err(ReadError::Blocked)?;
         let (source, stamp) = cell.source(reader, wipe, register).map_err(ReadError::Blocked)?;
         let value = match source {
             Source::Written(value) => value,
@@ -392,7 +408,7 @@ impl MultiVersionMemory {
     pub fn peek_slot(&self, slot: SlotIdx, reader: TxIdx) -> Option<U256> {
         let cell = self.slot_cell(slot);
         let wipe = self.newest_wipe(self.account_cell(cell.account), reader).ok()?;
-        match cell.source(reader, wipe, false).ok()?.0 {
+        match cell.source(reader.into(), wipe, false).ok()?.0 {
             Source::Written(value) => Some(value),
             Source::Wiped => Some(U256::ZERO),
             Source::Base => cell.known_base(),

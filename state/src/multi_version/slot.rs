@@ -1,7 +1,7 @@
 //! One storage slot's versions.
 
 use super::{
-    AccountIdx,
+    AccountIdx, Reader,
     chain::{Chain, Entry, Interest},
     stamp::{Changes, Stamp},
 };
@@ -79,22 +79,21 @@ impl SlotCell {
 
     /// Where `reader`'s value comes from, given the newest wipe of the account
     /// below it, and the count of changes that belongs to; `Err` names the
-    /// writer of an estimate. Readers are noted once there was a write, as
-    /// those of accounts are.
+    /// writer of an estimate. Readers are noted as those of accounts are.
     pub(super) fn source(
         &self,
-        reader: TxIdx,
+        reader: Reader,
         wipe: Option<TxIdx>,
         register: bool,
     ) -> Result<(Source, Stamp), TxIdx> {
-        if self.changes.get() == Stamp::UNWRITTEN {
+        if !reader.is_early && self.changes.get() == Stamp::UNWRITTEN {
             let source = if wipe.is_some() { Source::Wiped } else { Source::Base };
             return Ok((source, Stamp::UNWRITTEN));
         }
         let mut chain = self.chain.lock();
-        let newest = chain.below(reader).next().map(|(tx, entry)| (tx, entry.clone()));
+        let newest = chain.below(reader.tx).next().map(|(tx, entry)| (tx, entry.clone()));
         if register {
-            chain.register(reader, newest.as_ref().map(|(tx, _)| *tx), Interest::Whole);
+            chain.register(reader.tx, newest.as_ref().map(|(tx, _)| *tx), Interest::Whole);
         }
         let stamp = self.changes.get();
         drop(chain);

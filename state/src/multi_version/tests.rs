@@ -25,7 +25,7 @@ fn read(
     account: AccountIdx,
     reader: usize,
 ) -> Result<Option<AccountInfo>, ReadError<Infallible>> {
-    memory.read_account(account, tx(reader), true, base_rich).map(|(info, _)| info)
+    memory.read_account(account, tx(reader).into(), true, base_rich).map(|(info, _)| info)
 }
 
 /// The slot as `reader` finds it.
@@ -34,7 +34,7 @@ fn read_slot(
     slot: SlotIdx,
     reader: usize,
 ) -> Result<U256, ReadError<Infallible>> {
-    memory.read_slot(slot, tx(reader), base_slot).map(|(value, _)| value)
+    memory.read_slot(slot, tx(reader).into(), base_slot).map(|(value, _)| value)
 }
 
 fn publish(memory: &MultiVersionMemory, writer: usize, mut writes: WriteSet) -> Vec<usize> {
@@ -101,7 +101,7 @@ fn a_later_wipe_overtakes_readers_of_the_account() {
     let account = memory.account(ACCOUNT);
     let slot = memory.slot(account, U256::from(1));
     publish(&memory, 0, account_write(account, AccountWrite::Set { info: rich(1), wiped: false }));
-    memory.read_account(account, tx(5), true, base_rich).unwrap();
+    memory.read_account(account, tx(5).into(), true, base_rich).unwrap();
     read_slot(&memory, slot, 5).unwrap();
     let wiped = account_write(account, AccountWrite::Set { info: None, wiped: true });
     assert_eq!(publish(&memory, 2, wiped), [5]);
@@ -153,7 +153,7 @@ fn the_base_state_is_asked_once() {
             asked.set(asked.get() + 1);
             base_rich(address)
         };
-        memory.read_account(account, tx(reader), true, load).unwrap();
+        memory.read_account(account, tx(reader).into(), true, load).unwrap();
     }
     assert_eq!(asked.get(), 1);
 }
@@ -165,7 +165,7 @@ fn stamps_tell_of_every_change() {
     let slot = memory.slot(account, U256::from(1));
     let mut stamps = Vec::new();
     let mut note = || {
-        let (_, of_account) = memory.read_account(account, tx(5), false, base_rich).unwrap();
+        let (_, of_account) = memory.read_account(account, tx(5).into(), false, base_rich).unwrap();
         assert!(memory.is_account_unchanged(account, of_account));
         stamps.push(of_account);
     };
@@ -188,7 +188,7 @@ fn a_slot_under_a_wipe_never_counts_as_unchanged() {
     let memory = MultiVersionMemory::new(8);
     let account = memory.account(ACCOUNT);
     let slot = memory.slot(account, U256::from(1));
-    let (_, stamp) = memory.read_slot(slot, tx(5), base_slot).unwrap();
+    let (_, stamp) = memory.read_slot(slot, tx(5).into(), base_slot).unwrap();
     assert!(memory.is_slot_unchanged(slot, stamp));
     publish(&memory, 2, account_write(account, AccountWrite::Set { info: None, wiped: true }));
     assert!(!memory.is_slot_unchanged(slot, stamp));
@@ -198,11 +198,24 @@ fn a_slot_under_a_wipe_never_counts_as_unchanged() {
 fn readers_before_the_first_write_are_not_told_and_find_out() {
     let memory = MultiVersionMemory::new(8);
     let slot = memory.slot(memory.account(ACCOUNT), U256::from(1));
-    let (_, stamp) = memory.read_slot(slot, tx(5), base_slot).unwrap();
+    let (_, stamp) = memory.read_slot(slot, tx(5).into(), base_slot).unwrap();
     assert!(publish(&memory, 2, slot_write(slot, 1)).is_empty());
     assert!(!memory.is_slot_unchanged(slot, stamp));
     read_slot(&memory, slot, 6).unwrap();
     assert_eq!(publish(&memory, 3, slot_write(slot, 1)), [6]);
+}
+
+#[test]
+fn early_readers_hear_of_the_first_write() {
+    let memory = MultiVersionMemory::new(8);
+    let account = memory.account(ACCOUNT);
+    let slot = memory.slot(account, U256::from(1));
+    let early = Reader { tx: tx(5), is_early: true };
+    memory.read_account(account, early, false, base_rich).unwrap();
+    memory.read_slot(slot, early, base_slot).unwrap();
+    assert_eq!(publish(&memory, 2, slot_write(slot, 1)), [5]);
+    let gone = account_write(account, AccountWrite::Set { info: None, wiped: true });
+    assert_eq!(publish(&memory, 3, gone), [5]);
 }
 
 #[test]
