@@ -7,7 +7,7 @@ use crate::{
     config::{Config, Mode},
     error::{BlockError, InternalError},
     memories::Memories,
-    output::{BlockOutput, Executed, ExecutionStats},
+    output::{BlockOutput, Executed, ExecutionStats, StopWatch},
     parallel::{Parallel, panic_message},
     plan::Plan,
     senders,
@@ -98,13 +98,16 @@ impl Engine {
             return self.execute_sequential(spec, block, base);
         }
         self.guarded(spec, block, |stock| {
+            let mut watch = StopWatch::start();
             let env = spec.evm_env(block.header());
             let plan = Plan::new(stock.transactions, block, &env);
+            let planned = watch.lap();
             let is_forced = self.config.mode == Mode::Parallel;
             if !is_forced && (self.workers() == 1 || !plan.pays_in_parallel()) {
                 let mut stats = ExecutionStats::default();
                 let reader = BaseReader::open(base, &self.code, block.header().number)?;
                 let output = stock.run(reader, Some(&plan.rules), &mut stats)?;
+                stats.stages.plan = planned;
                 return Ok((output, stats));
             }
             let (limits, may_give_up) = (self.config.limits, !is_forced);
@@ -112,7 +115,9 @@ impl Engine {
             let result = Parallel { stock, base, code: &self.code, limits, env, plan, may_give_up }
                 .run(&memory, &self.pool);
             self.memories.give_back(memory, &self.pool);
-            result
+            let (output, mut stats) = result?;
+            stats.stages.plan = planned;
+            Ok((output, stats))
         })
     }
 

@@ -102,4 +102,4 @@ pub use consensus::{
 };
 pub use engine::{Engine, EngineError};
 pub use error::{BlockError, InternalError, InvalidBlock};
-pub use output::{BlockOutput, Executed, ExecutionStats};
+pub use output::{BlockOutput, Executed, ExecutionStats, Stages};

@@ -4,7 +4,7 @@ use crate::block::Receipt;
 use alloy_eip7928::BlockAccessList;
 use alloy_eips::eip7685::Requests;
 use blockloom_state::BlockChanges;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The result of a block: everything consensus can see.
 ///
@@ -49,8 +49,43 @@ pub struct ExecutionStats {
     pub sequential: usize,
     /// Workers that took part; 0 for the sequential path.
     pub workers: usize,
-    /// Wall time from the first system call to the last.
+    /// Wall time of the whole execution.
     pub elapsed: Duration,
+    /// The same by stage.
+    pub stages: Stages,
+}
+
+/// Wall time by stage of one execution.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stages {
+    /// Looking at the block: what its transactions are, what to do first.
+    pub plan: Duration,
+    /// What comes before the transactions: tables, system calls.
+    pub open: Duration,
+    /// Transactions that several workers run.
+    pub parallel: Duration,
+    /// Taking over what they wrote.
+    pub gather: Duration,
+    /// Transactions that run one after another.
+    pub sequential: Duration,
+    /// What comes after the transactions, and putting the result together.
+    pub close: Duration,
+}
+
+/// A clock that says how long each stage took.
+#[derive(Debug)]
+pub(crate) struct StopWatch(Instant);
+
+impl StopWatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start or the last lap.
+    pub(crate) fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now - std::mem::replace(&mut self.0, now)
+    }
 }
 
 impl ExecutionStats {

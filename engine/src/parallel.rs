@@ -6,7 +6,7 @@ use crate::{
     error::{BlockError, InternalError},
     final_view::FinalView,
     idle::Idle,
-    output::{BlockOutput, ExecutionStats},
+    output::{BlockOutput, ExecutionStats, StopWatch},
     plan::Plan,
     speculative::Speculator,
     stock::Stock,
@@ -49,8 +49,8 @@ impl<S: Snapshot> Parallel<'_, S> {
         memory: &MultiVersionMemory,
         pool: &rayon::ThreadPool,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
-        let hints = self.plan.hints(self.stock.transactions);
-        let scheduler = Scheduler::new(self.stock.transactions.len(), self.limits, hints);
+        let known = self.plan.known(self.stock.transactions);
+        let scheduler = Scheduler::new(self.stock.transactions.len(), self.limits, known);
         let gate = Gate::new();
         let mut stats = self.run_workers(memory, &scheduler, &gate, pool)?;
         let shared = gate.into_inner().flatten().expect("the gate was opened");
@@ -89,10 +89,13 @@ impl<S: Snapshot> Parallel<'_, S> {
             }
             // However this ends, nobody waits for ever.
             let _closed = Closes(gate);
+            let mut watch = StopWatch::start();
             let shared = self.open(memory, scheduler)?;
+            total.lock().stages.open = watch.lap();
             if let Some(shared) = gate.get_or_init(|| Some(shared)) {
                 work(shared);
             }
+            total.lock().stages.parallel = watch.lap();
             Ok(())
         })?;
         Ok(total.into_inner())

@@ -9,7 +9,7 @@ use crate::{
 use alloy_consensus::Transaction as _;
 use alloy_evm::EvmEnv;
 use alloy_primitives::map::AddressMap;
-use blockloom_scheduler::{Hint, TxIdx};
+use blockloom_scheduler::{Hint, Known, TxIdx};
 
 /// Least gas beside plain transfers for which waking the workers can pay:
 /// less runs in about the time that takes (a tenth of a millisecond).
@@ -20,11 +20,11 @@ const MIN_PARALLEL_GAS: u64 = 1_000_000;
 const MIN_PARALLEL_GAS_PER_TRANSACTION: u64 = 25_000;
 
 /// Fewest such transactions among which there can be something to overlap.
-const MIN_PARALLEL_TRANSACTIONS: usize = 2;
+const MIN_PARALLEL_TRANSACTIONS: u64 = 2;
 
-/// A transaction that may use up to this part of the gas of its block may be
+/// A transaction that may use so many times the gas of an average one may be
 /// what the block ends up waiting for.
-const LONG_PART: u64 = 8;
+const LONG: u64 = 16;
 
 /// What one look at a block's transactions tells.
 #[derive(Debug)]
@@ -32,8 +32,9 @@ pub(crate) struct Plan {
     pub(crate) rules: TransferRules,
     /// For each transaction whether it looks like a plain transfer.
     transfers: Vec<bool>,
-    /// Gas that the other transactions use, about.
+    /// How many others there are, and the gas they use, about.
     gas: u64,
+    n_others: u64,
 }
 
 impl Plan {
@@ -48,38 +49,46 @@ impl Plan {
             .collect();
         let n_transfers = transfers.iter().filter(|is_transfer| **is_transfer).count() as u64;
         let gas = expected_gas(block).saturating_sub(n_transfers * TRANSFER_GAS);
-        Self { rules, transfers, gas }
+        let n_others = transfers.len() as u64 - n_transfers;
+        Self { rules, transfers, gas, n_others }
     }
 
     /// Whether it looks as if running the block in parallel paid.
     pub(crate) fn pays_in_parallel(&self) -> bool {
-        let n_others = self.transfers.iter().filter(|is_transfer| !**is_transfer).count();
-        n_others >= MIN_PARALLEL_TRANSACTIONS
+        self.n_others >= MIN_PARALLEL_TRANSACTIONS
             && self.gas >= MIN_PARALLEL_GAS
-            && self.gas / n_others as u64 >= MIN_PARALLEL_GAS_PER_TRANSACTION
+            && self.gas / self.n_others >= MIN_PARALLEL_GAS_PER_TRANSACTION
     }
 
     /// Whether the transaction at `position` may be what the block ends up
     /// waiting for.
     pub(crate) fn is_long(&self, transactions: &Transactions<'_>, position: usize) -> bool {
-        transactions.gas_limit(position) >= self.gas / LONG_PART
+        transactions.gas_limit(position) >= LONG * (self.gas / self.n_others.max(1))
     }
 
     /// For each transaction what the scheduler should know: plain transfers
     /// are computed at the frontier, in less time than handing them out takes;
     /// nonce and balance of a sender depend on its previous transaction; and
     /// one with a high gas limit may take long.
-    pub(crate) fn hints(&self, transactions: &Transactions<'_>) -> impl Iterator<Item = Hint> {
+    pub(crate) fn known(&self, transactions: &Transactions<'_>) -> impl Iterator<Item = Known> {
         let n_transactions = transactions.len();
-        let mut last = AddressMap::with_capacity_and_hasher(n_transactions, Default::default());
+        let mut by_sender =
+            AddressMap::with_capacity_and_hasher(n_transactions, Default::default());
+        let mut by_callee = AddressMap::default();
         (0..n_transactions).map(move |position| {
-            let before = last.insert(transactions.sender(position), TxIdx::new(position));
-            match before {
-                _ if self.transfers[position] => Hint::AtFrontier,
+            let tx = TxIdx::new(position);
+            let before = by_sender.insert(transactions.sender(position), tx);
+            if self.transfers[position] {
+                return Known { hint: Hint::AtFrontier, like: None };
+            }
+            let callee = transactions.signed(position).to();
+            let like = callee.and_then(|callee| by_callee.insert(callee, tx));
+            let hint = match before {
                 Some(before) => Hint::After(before),
                 None if self.is_long(transactions, position) => Hint::Long,
                 None => Hint::None,
-            }
+            };
+            Known { hint, like }
         })
     }
 }

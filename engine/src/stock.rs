@@ -7,7 +7,7 @@ use crate::{
     chain_spec::ChainSpec,
     committed::Committed,
     error::{BlockError, InternalError, Place, from_executor},
-    output::{BlockOutput, ExecutionStats},
+    output::{BlockOutput, ExecutionStats, StopWatch},
     transactions::Transactions,
     transfer::{TRANSFER_GAS, Transfer, TransferRules},
 };
@@ -155,8 +155,10 @@ impl<'a> Stock<'a> {
         plain: Option<&TransferRules>,
         stats: &mut ExecutionStats,
     ) -> Result<BlockOutput, BlockError> {
+        let mut watch = StopWatch::start();
         let executor = self.begun(base)?;
-        self.finish_from(0, executor, plain, stats)
+        stats.stages.open = watch.lap();
+        self.finish_from(0, executor, plain, stats, watch)
     }
 
     /// Runs what is left of the block from the transaction at `first` on, and
@@ -167,6 +169,7 @@ impl<'a> Stock<'a> {
         mut executor: Executor<'a, B>,
         plain: Option<&TransferRules>,
         stats: &mut ExecutionStats,
+        mut watch: StopWatch,
     ) -> Result<BlockOutput, BlockError>
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
@@ -187,7 +190,10 @@ impl<'a> Stock<'a> {
             self.execute(position, &mut executor)?;
         }
         self.settle(&mut due, &mut executor)?;
-        self.finish_executor(executor)
+        stats.stages.sequential = watch.lap();
+        let output = self.finish_executor(executor)?;
+        stats.stages.close = watch.lap();
+        Ok(output)
     }
 
     fn execute<B>(&self, position: usize, executor: &mut Executor<'a, B>) -> Result<(), BlockError>
@@ -272,6 +278,7 @@ impl<'a> Stock<'a> {
         plain: &TransferRules,
         stats: &mut ExecutionStats,
     ) -> Result<BlockOutput, BlockError> {
+        let mut watch = StopWatch::start();
         let (state, tally) = committed.into_parts().map_err(|source| BlockError::Internal {
             number: self.block.header().number,
             reason: InternalError::BaseState { transaction: None, source },
@@ -283,7 +290,8 @@ impl<'a> Stock<'a> {
         executor.block_regular_gas_used = tally.regular_gas;
         executor.block_state_gas_used = tally.state_gas;
         executor.blob_gas_used = tally.blob_gas;
-        self.finish_from(first, executor, Some(plain), stats)
+        stats.stages.gather = watch.lap();
+        self.finish_from(first, executor, Some(plain), stats, watch)
     }
 
     /// Requests, withdrawals, rewards and the DAO fork; then the result.

@@ -150,10 +150,8 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
                 }
                 Run::Stale => {
                     self.stats.aborts += 1;
-                    match scheduler.restart(version) {
-                        Some(next) => version = next,
-                        None => return,
-                    }
+                    scheduler.give_up(version);
+                    return;
                 }
                 Run::Blocked(writer) => {
                     self.stats.blocked += 1;
@@ -358,7 +356,10 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         if valid {
             let Speculated { result, state, .. } = speculated;
             committed.commit(position, transactions, result, state.as_ref());
-            committed.payoff().stood();
+            // One that waited for its like stands, but saved nothing.
+            if !self.shared.scheduler.was_chained(version.tx) {
+                committed.payoff().stood();
+            }
         }
         outcome.reads.clear();
         self.spare.push(outcome.reads);

@@ -85,6 +85,7 @@ impl<'s> Frontier<'s> {
             (State::Committing, next.incarnation),
         );
         self.scheduler.window.narrow();
+        self.scheduler.note_conflict(version.tx);
         next
     }
 
@@ -97,6 +98,7 @@ impl<'s> Frontier<'s> {
         self.scheduler.prefix.advance(tx);
         if speculative {
             self.scheduler.window.widen();
+            self.scheduler.note_success(tx);
         } else {
             self.scheduler.window.probe();
         }

@@ -99,6 +99,7 @@
 
 mod cursor;
 mod frontier;
+mod rivalry;
 mod scheduler;
 mod status;
 mod suspects;
@@ -107,7 +108,7 @@ mod version;
 mod window;
 
 pub use frontier::{Frontier, Step};
-pub use scheduler::{Blocked, Hint, Limits, Scheduler, Task};
+pub use scheduler::{Blocked, Hint, Known, Limits, Scheduler, Task};
 pub use version::{Incarnation, TxIdx, Version};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::{
     cursor::{Cursor, Flag, Latch, Prefix},
     frontier::Frontier,
+    rivalry::Rivalry,
     status::{State, Status},
     suspects::Suspects,
     sync::Mutex,
@@ -31,9 +32,21 @@ impl Default for Limits {
 
 /// What is known of a transaction before the block runs. Changes the order of
 /// work, never a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// When it should run.
+    pub hint: Hint,
+    /// The closest lower transaction that does something alike (that calls the
+    /// same contract, say). Where such transactions turn out to be in each
+    /// other's way, they are started one after another.
+    pub like: Option<TxIdx>,
+}
+
+/// When a transaction should run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hint {
-    /// Nothing.
+    /// In its turn.
+    #[default]
     None,
     /// It surely depends on this lower transaction (the previous one of the
     /// same sender, say), and is not started before that one has run. One that
@@ -82,6 +95,12 @@ pub(crate) struct Slot {
     doubted: Flag,
     /// How many of the lower transactions may be speculated on.
     rank: u32,
+    like: Option<TxIdx>,
+    /// The lowest of the transactions that are alike; it keeps their `rivalry`.
+    group: TxIdx,
+    rivalry: Rivalry,
+    /// It was made to wait for `like`.
+    chained: Flag,
     /// Transactions that wait for this one to finish. Held together with no
     /// other lock.
     dependents: Mutex<Vec<TxIdx>>,
@@ -110,21 +129,27 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler for `transactions` transactions.
     ///
-    /// `hints` says what is known of each transaction in order; an iterator
+    /// `known` says what is known of each transaction in order; an iterator
     /// that ends early leaves the rest without.
-    pub fn new(transactions: usize, limits: Limits, hints: impl IntoIterator<Item = Hint>) -> Self {
-        let mut hints = hints.into_iter();
+    pub fn new(
+        transactions: usize,
+        limits: Limits,
+        known: impl IntoIterator<Item = Known>,
+    ) -> Self {
+        let mut known = known.into_iter();
         let mut slots: Vec<Slot> = Vec::with_capacity(transactions);
         let (mut speculative, mut long) = (Vec::with_capacity(transactions), Vec::new());
         for position in 0..transactions {
             let tx = TxIdx::new(position);
-            let state = match hints.next() {
-                Some(Hint::After(lower)) if lower < tx => {
+            let Known { hint, like } = known.next().unwrap_or_default();
+            let like = like.filter(|lower| *lower < tx);
+            let state = match hint {
+                Hint::After(lower) if lower < tx => {
                     lock(&slots[lower.position()].dependents).push(tx);
                     State::Blocked
                 }
-                Some(Hint::AtFrontier) => State::Held,
-                Some(Hint::Long) => {
+                Hint::AtFrontier => State::Held,
+                Hint::Long => {
                     long.push(tx);
                     State::Ready
                 }
@@ -134,6 +159,10 @@ impl Scheduler {
                 status: Status::new(state),
                 doubted: Flag::default(),
                 rank: TxIdx::new(speculative.len()).raw(),
+                like,
+                group: like.map_or(tx, |lower| slots[lower.position()].group),
+                rivalry: Rivalry::default(),
+                chained: Flag::default(),
                 dependents: Mutex::default(),
             });
             if state != State::Held {
@@ -215,16 +244,59 @@ impl Scheduler {
         None
     }
 
-    /// Takes `tx` for execution, if it is ready and nobody else does.
+    /// Takes `tx` for execution, if it is ready, nobody else does, and it need
+    /// not wait for one that is alike.
     fn start(&self, tx: TxIdx) -> Option<Version> {
         let status = &self.slots[tx.position()].status;
         let (state, incarnation) = status.get();
+        if state == State::Ready && self.must_wait(tx, incarnation) {
+            return None;
+        }
         let taken = state == State::Ready
             && status.change((State::Ready, incarnation), (State::Executing, incarnation));
         if taken {
             self.slots[tx.position()].doubted.lower();
         }
         taken.then_some(Version { tx, incarnation })
+    }
+
+    /// Whether `tx` was parked behind the transaction that it is like, because
+    /// those like it are in each other's way.
+    fn must_wait(&self, tx: TxIdx, incarnation: Incarnation) -> bool {
+        let slot = &self.slots[tx.position()];
+        let Some(like) = slot.like else { return false };
+        if !self.slots[slot.group.position()].rivalry.is_high() {
+            return false;
+        }
+        // As in `block`: under this lock state and list agree.
+        let mut dependents = lock(&self.slots[like.position()].dependents);
+        let (state, _) = self.slots[like.position()].status.get();
+        if matches!(state, State::Executed | State::Committed) {
+            return false;
+        }
+        if slot.status.change((State::Ready, incarnation), (State::Blocked, incarnation)) {
+            slot.chained.raise();
+            dependents.push(tx);
+        }
+        true
+    }
+
+    /// Whether `tx` was made to wait for one that is like it, so that it ran
+    /// at the same time as none of them.
+    #[must_use]
+    pub fn was_chained(&self, tx: TxIdx) -> bool {
+        self.slots[tx.position()].chained.is_raised()
+    }
+
+    /// An execution of `tx` was in vain.
+    pub(crate) fn note_conflict(&self, tx: TxIdx) {
+        self.slots[self.slots[tx.position()].group.position()].rivalry.grow();
+    }
+
+    /// A speculative execution of `tx` was committed.
+    pub(crate) fn note_success(&self, tx: TxIdx) {
+        let slot = &self.slots[tx.position()];
+        self.slots[slot.group.position()].rivalry.shrink();
     }
 
     /// `version` has run and its writes are published.
@@ -280,7 +352,7 @@ impl Scheduler {
 
     /// Whether `tx`, which is running, became a suspect since it started or was
     /// last asked about. If one of its reads so far is stale already, it need
-    /// not be run to its end: see [`restart`](Self::restart).
+    /// not be run to its end: see [`give_up`](Self::give_up).
     #[must_use]
     pub fn is_doubted(&self, tx: TxIdx) -> bool {
         let doubted = &self.slots[tx.position()].doubted;
@@ -291,14 +363,12 @@ impl Scheduler {
     }
 
     /// A read of `version` was found stale while it ran, and it was given up:
-    /// what to run now in its place. `None` if its attempts are used up.
-    pub fn restart(&self, version: Version) -> Option<Version> {
+    /// it may run again.
+    pub fn give_up(&self, version: Version) {
         let Version { tx, incarnation } = version;
-        let next = incarnation.next();
-        let is_last = next.number() >= self.attempts;
-        let to = if is_last { State::Held } else { State::Executing };
-        self.slots[tx.position()].status.advance((State::Executing, incarnation), (to, next));
-        (!is_last).then_some(Version { tx, incarnation: next })
+        self.note_conflict(tx);
+        let offered = self.offer(tx, (State::Executing, incarnation), incarnation.next());
+        debug_assert!(offered, "a running transaction belongs to its worker");
     }
 
     /// A read of `version` is stale. `true` for the one caller that aborts it,
@@ -307,9 +377,13 @@ impl Scheduler {
     #[must_use = "the winner of an abort must reopen the transaction"]
     pub fn abort(&self, version: Version) -> bool {
         let Version { tx, incarnation } = version;
-        self.slots[tx.position()]
+        let aborted = self.slots[tx.position()]
             .status
-            .change((State::Executed, incarnation), (State::Aborting, incarnation))
+            .change((State::Executed, incarnation), (State::Aborting, incarnation));
+        if aborted {
+            self.note_conflict(tx);
+        }
+        aborted
     }
 
     /// The writes of the aborted `version` are estimates now: it may run
