@@ -58,9 +58,10 @@ impl<R: DatabaseRef> DatabaseRef for BaseReader<'_, R> {
     }
 }
 
-/// A reader of the base state for the frontier, which takes what speculation
-/// has fetched already from the multi-version memory. It adds nothing there:
-/// the committed state keeps what is read here.
+/// A reader of the base state for what runs before and after the parallel part
+/// of a block, which takes what speculation has fetched already from the
+/// multi-version memory. It adds nothing there: the block state keeps what is
+/// read here.
 pub(crate) struct SharedBase<'a, R> {
     pub(crate) memory: &'a MultiVersionMemory,
     pub(crate) reader: BaseReader<'a, R>,
@@ -72,11 +73,18 @@ impl<R> fmt::Debug for SharedBase<'_, R> {
     }
 }
 
+impl<R> SharedBase<'_, R> {
+    /// What speculation, if there was any, has fetched.
+    fn known<T>(&self, find: impl FnOnce(&MultiVersionMemory) -> Option<T>) -> Option<T> {
+        if self.memory.is_empty() { None } else { find(self.memory) }
+    }
+}
+
 impl<R: DatabaseRef> DatabaseRef for SharedBase<'_, R> {
     type Error = BaseStateError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
-        match self.memory.known_account(&address) {
+        match self.known(|memory| memory.known_account(&address)) {
             Some(known) => Ok(known),
             None => self.reader.basic_ref(address),
         }
@@ -87,7 +95,7 @@ impl<R: DatabaseRef> DatabaseRef for SharedBase<'_, R> {
     }
 
     fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, BaseStateError> {
-        match self.memory.known_slot(&address, slot) {
+        match self.known(|memory| memory.known_slot(&address, slot)) {
             Some(known) => Ok(known),
             None => self.reader.storage_ref(address, slot),
         }

@@ -71,15 +71,9 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         memory: &'a MultiVersionMemory,
         state: BlockState<SharedBase<'a, R>>,
         env: EvmEnv,
-        transactions: usize,
+        tally: Tally,
     ) -> Self {
-        for (address, account, slots) in state.touched() {
-            memory.preset_account(address, account.cloned());
-            for (slot, value) in slots {
-                memory.preset_slot(address, slot, value);
-            }
-        }
-        let tally = Tally { receipts: Vec::with_capacity(transactions), ..Tally::default() };
+        state.preset(memory);
         let counts_blob_gas = env.cfg_env.spec.is_enabled_in(SpecId::CANCUN);
         let transfer_rules = TransferRules::new(&env);
         let (rewards, payoff) = (U256::ZERO, Payoff::default());

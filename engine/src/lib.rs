@@ -86,6 +86,7 @@ mod memories;
 mod parallel;
 mod payoff;
 mod plan;
+mod probe;
 mod speculative;
 mod view;
 mod worker;

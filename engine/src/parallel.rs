@@ -2,18 +2,19 @@
 
 use crate::{
     base::{BaseReader, SharedBase},
-    committed::FrontierEvm,
+    committed::{Committed, FrontierEvm},
     error::{BlockError, InternalError},
     final_view::FinalView,
     idle::Idle,
     output::{BlockOutput, ExecutionStats, StopWatch},
     plan::Plan,
+    probe::Probe,
     speculative::Speculator,
-    stock::Stock,
+    stock::{Executor, Stock},
     worker::{Shared, Worker},
 };
 use alloy_evm::EvmEnv;
-use blockloom_scheduler::{Limits, Scheduler};
+use blockloom_scheduler::{Limits, Scheduler, Step, Task};
 use blockloom_state::{CodeCache, MultiVersionMemory, Snapshot};
 use parking_lot::Mutex;
 use revm::DatabaseRef;
@@ -41,6 +42,9 @@ pub(crate) struct Parallel<'a, S> {
 /// opened.
 type Gate<'m, R> = OnceLock<Option<Shared<'m, R>>>;
 
+/// The executor of a block that is not run in parallel after all.
+type Kept<'m, R> = Executor<'m, SharedBase<'m, R>>;
+
 impl<S: Snapshot> Parallel<'_, S> {
     /// Runs the block on the calling thread and the threads of `pool`, with
     /// `memory`, which must be as good as new.
@@ -49,10 +53,16 @@ impl<S: Snapshot> Parallel<'_, S> {
         memory: &MultiVersionMemory,
         pool: &rayon::ThreadPool,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
-        let known = self.plan.known(self.stock.transactions);
-        let scheduler = Scheduler::new(self.stock.transactions.len(), self.limits, known);
+        let scheduler = OnceLock::new();
         let gate = Gate::new();
-        let mut stats = self.run_workers(memory, &scheduler, &gate, pool)?;
+        let (kept, mut stats) = self.run_workers(memory, &scheduler, &gate, pool)?;
+        if let Some(executor) = kept {
+            let first = executor.receipts.len();
+            let plain = Some(&self.plan.rules);
+            let watch = StopWatch::start();
+            let output = self.stock.finish_from(first, executor, plain, &mut stats, watch)?;
+            return Ok((output, stats));
+        }
         let shared = gate.into_inner().flatten().expect("the gate was opened");
         if let Some(error) = shared.error.into_inner() {
             return Err(error);
@@ -64,22 +74,21 @@ impl<S: Snapshot> Parallel<'_, S> {
 
     /// Runs one worker on the calling thread and one on each of all but one
     /// threads of `pool`. While those wake up, the caller opens the block.
+    ///
+    /// Gives the block's executor back if the block is better run without them.
     fn run_workers<'m>(
         &'m self,
         memory: &'m MultiVersionMemory,
-        scheduler: &'m Scheduler,
+        scheduler: &'m OnceLock<Scheduler>,
         gate: &Gate<'m, S::Reader<'m>>,
         pool: &rayon::ThreadPool,
-    ) -> Result<ExecutionStats, BlockError> {
-        let total = Mutex::new(ExecutionStats {
-            workers: pool.current_num_threads(),
-            ..ExecutionStats::default()
-        });
+    ) -> Result<(Option<Kept<'m, S::Reader<'m>>>, ExecutionStats), BlockError> {
+        let total = Mutex::new(ExecutionStats::default());
         let work = |shared| {
             let worker = self.work(shared);
             total.lock().add(&worker);
         };
-        pool.in_place_scope(|scope| {
+        let kept = pool.in_place_scope(|scope| {
             for _ in 1..pool.current_num_threads() {
                 scope.spawn(|_| {
                     if let Some(shared) = Idle::until(|| gate.get()) {
@@ -90,26 +99,67 @@ impl<S: Snapshot> Parallel<'_, S> {
             // However this ends, nobody waits for ever.
             let _closed = Closes(gate);
             let mut watch = StopWatch::start();
-            let shared = self.open(memory, scheduler)?;
+            let base = SharedBase { memory, reader: self.reader()? };
+            let mut executor = self.stock.begun(base)?;
+            let pays = !self.may_give_up || self.probe(&mut executor, &total)?;
             total.lock().stages.open = watch.lap();
+            if !pays {
+                return Ok(Some(executor));
+            }
+            let scheduler = scheduler.get_or_init(|| self.schedule(executor.receipts.len()));
+            let shared = self.share(memory, scheduler, Stock::hand_over(executor, memory));
             if let Some(shared) = gate.get_or_init(|| Some(shared)) {
+                total.lock().workers = pool.current_num_threads();
                 work(shared);
             }
             total.lock().stages.parallel = watch.lap();
-            Ok(())
+            Ok(None)
         })?;
-        Ok(total.into_inner())
+        Ok((kept, total.into_inner()))
     }
 
-    /// Runs what comes before the transactions.
-    fn open<'m>(
+    /// Runs the first few transactions one after another, while the workers
+    /// wake up, and tells from the time they take whether to go on in parallel
+    /// pays.
+    fn probe<'m>(
+        &'m self,
+        executor: &mut Kept<'m, S::Reader<'m>>,
+        total: &Mutex<ExecutionStats>,
+    ) -> Result<bool, BlockError> {
+        let mut probe = Probe::start();
+        let goes_on = |next, used: Option<u64>| {
+            probe.note(used);
+            !probe.is_done() && !self.plan.is_long(self.stock.transactions, next)
+        };
+        let plain = Some(&self.plan.rules);
+        self.stock.run_from(0, executor, plain, &mut total.lock(), goes_on)?;
+        Ok(self.plan.pays_after(&probe))
+    }
+
+    /// A scheduler for the block, the first `done` transactions of which are
+    /// committed.
+    fn schedule(&self, done: usize) -> Scheduler {
+        let transactions = self.stock.transactions;
+        let known = self.plan.known(transactions);
+        let scheduler = Scheduler::new(transactions.len(), self.limits, known);
+        if let Task::Frontier(mut frontier) = scheduler.next_task() {
+            for _ in 0..done {
+                if let Step::Execute(version) = frontier.step() {
+                    frontier.commit(version, false);
+                }
+            }
+        }
+        scheduler
+    }
+
+    fn share<'m>(
         &'m self,
         memory: &'m MultiVersionMemory,
         scheduler: &'m Scheduler,
-    ) -> Result<Shared<'m, S::Reader<'m>>, BlockError> {
+        committed: Committed<'m, S::Reader<'m>>,
+    ) -> Shared<'m, S::Reader<'m>> {
         let Stock { block, transactions, .. } = self.stock;
-        let committed = self.stock.open(memory, SharedBase { memory, reader: self.reader()? })?;
-        Ok(Shared {
+        Shared {
             block,
             transactions,
             scheduler,
@@ -117,10 +167,11 @@ impl<S: Snapshot> Parallel<'_, S> {
             memory,
             outcomes: (0..transactions.len()).map(|_| Mutex::new(None)).collect(),
             wants_states: committed.wants_states(),
+            has_long: self.plan.has_long(transactions),
             may_give_up: self.may_give_up,
             committed: Mutex::new(committed),
             error: Mutex::new(None),
-        })
+        }
     }
 
     /// One worker, from its reader to the end of the block. A panic ends the

@@ -3,6 +3,7 @@
 
 use crate::{
     block::RecoveredBlock,
+    probe::Probe,
     transactions::Transactions,
     transfer::{TRANSFER_GAS, Transfer, TransferRules},
 };
@@ -10,10 +11,11 @@ use alloy_consensus::Transaction as _;
 use alloy_evm::EvmEnv;
 use alloy_primitives::map::AddressMap;
 use blockloom_scheduler::{Hint, Known, TxIdx};
+use std::time::Duration;
 
 /// Least gas beside plain transfers for which waking the workers can pay:
-/// less runs in about the time that takes (a tenth of a millisecond).
-const MIN_PARALLEL_GAS: u64 = 1_000_000;
+/// less runs in a few times what that takes (a tenth of a millisecond).
+const MIN_PARALLEL_GAS: u64 = 2_500_000;
 
 /// Least gas of such a transaction, on average. A cheaper one runs in about
 /// the time that speculating on it and validating it take.
@@ -21,6 +23,14 @@ const MIN_PARALLEL_GAS_PER_TRANSACTION: u64 = 25_000;
 
 /// Fewest such transactions among which there can be something to overlap.
 const MIN_PARALLEL_TRANSACTIONS: u64 = 2;
+
+/// Least time that transactions other than plain transfers must take, on
+/// average. Speculating on one, checking and committing it, takes a
+/// microsecond or two, on both sides of a memory bus.
+const MIN_TIME_PER_TRANSACTION: Duration = Duration::from_micros(8);
+
+/// Least time that must be left for several workers to share.
+const MIN_TIME_LEFT: Duration = Duration::from_micros(400);
 
 /// A transaction that may use so many times the gas of an average one may be
 /// what the block ends up waiting for.
@@ -60,10 +70,24 @@ impl Plan {
             && self.gas / self.n_others >= MIN_PARALLEL_GAS_PER_TRANSACTION
     }
 
+    /// Whether going on in parallel pays, after what the first transactions
+    /// showed; where they showed nothing, it may.
+    pub(crate) fn pays_after(&self, probe: &Probe) -> bool {
+        let gas_left = self.gas.saturating_sub(probe.gas());
+        let is_long_enough = |gas, least| probe.time_of(gas).is_none_or(|time| time >= least);
+        is_long_enough(gas_left, MIN_TIME_LEFT)
+            && is_long_enough(self.gas / self.n_others.max(1), MIN_TIME_PER_TRANSACTION)
+    }
+
     /// Whether the transaction at `position` may be what the block ends up
     /// waiting for.
     pub(crate) fn is_long(&self, transactions: &Transactions<'_>, position: usize) -> bool {
         transactions.gas_limit(position) >= LONG * (self.gas / self.n_others.max(1))
+    }
+
+    /// Whether some transaction may take long.
+    pub(crate) fn has_long(&self, transactions: &Transactions<'_>) -> bool {
+        (0..transactions.len()).any(|position| self.is_long(transactions, position))
     }
 
     /// For each transaction what the scheduler should know: plain transfers

@@ -5,7 +5,7 @@ use crate::{
     base::{BaseReader, SharedBase},
     block::{Receipt, RecoveredBlock, Transaction},
     chain_spec::ChainSpec,
-    committed::Committed,
+    committed::{Committed, Tally},
     error::{BlockError, InternalError, Place, from_executor},
     output::{BlockOutput, ExecutionStats, StopWatch},
     transactions::Transactions,
@@ -72,7 +72,8 @@ impl Due {
     }
 }
 
-type Executor<'a, B> = EthBlockExecutor<
+/// The stock executor of a block, over its state.
+pub(crate) type Executor<'a, B> = EthBlockExecutor<
     'a,
     EthEvm<BlockState<B>, NoOpInspector, PrecompilesMap>,
     &'a ChainSpec,
@@ -128,7 +129,7 @@ impl<'a> Stock<'a> {
 
     /// The state before the transactions: `base`, and the system calls on top
     /// (EIP-4788, EIP-2935).
-    fn begun<B>(&self, base: B) -> Result<Executor<'a, B>, BlockError>
+    pub(crate) fn begun<B>(&self, base: B) -> Result<Executor<'a, B>, BlockError>
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
@@ -163,7 +164,7 @@ impl<'a> Stock<'a> {
 
     /// Runs what is left of the block from the transaction at `first` on, and
     /// ends it.
-    fn finish_from<B>(
+    pub(crate) fn finish_from<B>(
         &self,
         first: usize,
         mut executor: Executor<'a, B>,
@@ -174,26 +175,48 @@ impl<'a> Stock<'a> {
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
-        stats.sequential += self.transactions.len() - first;
-        let plain = plain.filter(|_| !self.builds_access_list());
-        let mut due = Due::default();
-        for position in first..self.transactions.len() {
-            let transfer = plain.and_then(|rules| Transfer::of(self.transactions, position, rules));
-            if let Some(transfer) = transfer
-                && self.transfer(position, &transfer, &mut executor, &mut due)
-            {
-                stats.transfers += 1;
-                continue;
-            }
-            self.settle(&mut due, &mut executor)?;
-            stats.executions += 1;
-            self.execute(position, &mut executor)?;
-        }
-        self.settle(&mut due, &mut executor)?;
+        self.run_from(first, &mut executor, plain, stats, |_, _| true)?;
         stats.stages.sequential = watch.lap();
         let output = self.finish_executor(executor)?;
         stats.stages.close = watch.lap();
         Ok(output)
+    }
+
+    /// Runs transactions from the one at `first` on, one after another, while
+    /// `goes_on` says so of the next one and the gas that the last one used;
+    /// `None` if that was a plain transfer, or there was none.
+    pub(crate) fn run_from<B>(
+        &self,
+        first: usize,
+        executor: &mut Executor<'a, B>,
+        plain: Option<&TransferRules>,
+        stats: &mut ExecutionStats,
+        mut goes_on: impl FnMut(usize, Option<u64>) -> bool,
+    ) -> Result<(), BlockError>
+    where
+        B: DatabaseRef<Error = BaseStateError> + Debug,
+    {
+        let plain = plain.filter(|_| !self.builds_access_list());
+        let (mut due, mut used) = (Due::default(), None);
+        for position in first..self.transactions.len() {
+            if !goes_on(position, used.take()) {
+                break;
+            }
+            stats.sequential += 1;
+            let transfer = plain.and_then(|rules| Transfer::of(self.transactions, position, rules));
+            if let Some(transfer) = transfer
+                && self.transfer(position, &transfer, executor, &mut due)
+            {
+                stats.transfers += 1;
+                continue;
+            }
+            self.settle(&mut due, executor)?;
+            stats.executions += 1;
+            let before = executor.cumulative_tx_gas_used;
+            self.execute(position, executor)?;
+            used = Some(executor.cumulative_tx_gas_used - before);
+        }
+        self.settle(&mut due, executor)
     }
 
     fn execute<B>(&self, position: usize, executor: &mut Executor<'a, B>) -> Result<(), BlockError>
@@ -259,15 +282,20 @@ impl<'a> Stock<'a> {
         })
     }
 
-    /// Opens the block for the parallel path: system calls done, nothing else
-    /// committed.
-    pub(crate) fn open<'m, R: DatabaseRef>(
-        &self,
+    /// Hands the block over to the parallel path after its first transactions.
+    pub(crate) fn hand_over<'m, R: DatabaseRef>(
+        executor: Executor<'a, SharedBase<'m, R>>,
         memory: &'m MultiVersionMemory,
-        base: SharedBase<'m, R>,
-    ) -> Result<Committed<'m, R>, BlockError> {
-        let (state, env) = self.begun(base)?.evm.finish();
-        Ok(Committed::new(memory, state, env, self.transactions.len()))
+    ) -> Committed<'m, R> {
+        let tally = Tally {
+            receipts: executor.receipts,
+            gas_used: executor.cumulative_tx_gas_used,
+            regular_gas: executor.block_regular_gas_used,
+            state_gas: executor.block_state_gas_used,
+            blob_gas: executor.blob_gas_used,
+        };
+        let (state, env) = executor.evm.finish();
+        Committed::new(memory, state, env, tally)
     }
 
     /// Runs what is left of a block whose first transactions are in

@@ -57,6 +57,8 @@ pub(crate) struct Shared<'a, R: DatabaseRef> {
     pub(crate) error: Mutex<Option<BlockError>>,
     /// Whether results must be complete, account by account.
     pub(crate) wants_states: bool,
+    /// Whether some transaction may take long.
+    pub(crate) has_long: bool,
     /// Whether the parallel part may end before the block does.
     pub(crate) may_give_up: bool,
 }
@@ -289,6 +291,9 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         self.stats.at_frontier += 1;
         if version.incarnation != Incarnation::FIRST {
             committed.payoff().in_vain();
+        } else if !self.shared.has_long {
+            // Otherwise another worker may be busy with what takes long.
+            committed.payoff().untried();
         }
         let env = transactions.env(position);
         let result = match self.frontier_evm.run(version.tx, committed.rewards(), env) {

@@ -96,9 +96,9 @@ impl<'s> Frontier<'s> {
         let status = &self.scheduler.slots[tx.position()].status;
         status.advance((State::Committing, incarnation), (State::Committed, incarnation));
         self.scheduler.prefix.advance(tx);
+        self.scheduler.note_commit(tx);
         if speculative {
             self.scheduler.window.widen();
-            self.scheduler.note_success(tx);
         } else {
             self.scheduler.window.probe();
         }

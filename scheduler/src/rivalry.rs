@@ -2,45 +2,57 @@
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// What one execution in vain adds. As many have to stand, one after another,
-/// before those alike are tried side by side again.
-const CONFLICT: u32 = 4;
+/// The longest that those alike run one after another before they are tried
+/// side by side again.
+const LONGEST: u32 = 32;
 
-/// The most it can be: a long quarrel is not remembered longer than this.
-const MOST: u32 = 4 * CONFLICT;
+const STEP_BITS: u32 = 16;
 
-/// A fading count of executions that were in vain.
+/// How many more of a group's transactions are to run one after another.
 ///
-/// | call      | by                           | ordering | pairs with                |
-/// |-----------|------------------------------|----------|---------------------------|
+/// A conflict makes that two; one that comes as soon as they are tried side by
+/// side again, twice as many as the time before. So what is a chain is treated
+/// as one and probed ever more seldom, and what only met by chance is soon let
+/// go.
+///
+/// | call      | by                           | ordering | pairs with                 |
+/// |-----------|------------------------------|----------|----------------------------|
 /// | `grow`    | whoever finds a stale result | `SeqCst` | `is_high`: a hint, no more |
-/// | `shrink`  | the holder of the frontier   | `SeqCst` | the same                  |
-/// | `is_high` | workers looking for a task   | `SeqCst` | both                      |
+/// | `shrink`  | the holder of the frontier   | `SeqCst` | the same                   |
+/// | `is_high` | workers looking for a task   | `SeqCst` | both                       |
 #[derive(Debug, Default)]
 pub(crate) struct Rivalry(AtomicU32);
 
 impl Rivalry {
+    /// Two of the group met.
     pub(crate) fn grow(&self) {
-        self.set(self.get().saturating_add(CONFLICT).min(MOST));
+        let (left, step) = self.get();
+        if left == 0 {
+            let step = (2 * step).clamp(2, LONGEST);
+            self.set(step, step);
+        }
     }
 
+    /// One of the group was committed.
     pub(crate) fn shrink(&self) {
         match self.get() {
-            0 => {}
-            count => self.set(count - 1),
+            (0, 0) => {}
+            (0, step) => self.set(0, step / 2),
+            (left, step) => self.set(left - 1, step),
         }
     }
 
     pub(crate) fn is_high(&self) -> bool {
-        self.get() > 0
+        self.get().0 > 0
     }
 
-    fn get(&self) -> u32 {
-        self.0.load(Ordering::SeqCst)
+    fn get(&self) -> (u32, u32) {
+        let word = self.0.load(Ordering::SeqCst);
+        (word >> STEP_BITS, word & ((1 << STEP_BITS) - 1))
     }
 
-    fn set(&self, count: u32) {
-        self.0.store(count, Ordering::SeqCst);
+    fn set(&self, left: u32, step: u32) {
+        self.0.store(left << STEP_BITS | step, Ordering::SeqCst);
     }
 }
 
@@ -48,25 +60,35 @@ impl Rivalry {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_conflict_is_forgotten_after_some_successes() {
-        let rivalry = Rivalry::default();
-        assert!(!rivalry.is_high());
-        rivalry.grow();
-        for _ in 0..CONFLICT {
-            assert!(rivalry.is_high());
+    /// Commits until those alike are tried side by side again.
+    fn quarrel(rivalry: &Rivalry) -> u32 {
+        let mut commits = 0;
+        while rivalry.is_high() {
             rivalry.shrink();
+            commits += 1;
         }
-        assert!(!rivalry.is_high());
-        rivalry.shrink();
-        assert!(!rivalry.is_high());
+        commits
     }
 
     #[test]
-    fn many_conflicts_are_not_remembered_for_ever() {
+    fn a_chain_is_probed_ever_more_seldom() {
         let rivalry = Rivalry::default();
-        (0..1000).for_each(|_| rivalry.grow());
-        (0..MOST).for_each(|_| rivalry.shrink());
         assert!(!rivalry.is_high());
+        let lengths = [(); 7].map(|()| {
+            rivalry.grow();
+            quarrel(&rivalry)
+        });
+        assert_eq!(lengths, [2, 4, 8, 16, 32, 32, 32]);
+    }
+
+    #[test]
+    fn a_chance_meeting_is_forgotten() {
+        let rivalry = Rivalry::default();
+        rivalry.grow();
+        rivalry.grow();
+        quarrel(&rivalry);
+        (0..4).for_each(|_| rivalry.shrink());
+        rivalry.grow();
+        assert_eq!(quarrel(&rivalry), 2);
     }
 }

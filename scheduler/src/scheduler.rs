@@ -293,8 +293,8 @@ impl Scheduler {
         self.slots[self.slots[tx.position()].group.position()].rivalry.grow();
     }
 
-    /// A speculative execution of `tx` was committed.
-    pub(crate) fn note_success(&self, tx: TxIdx) {
+    /// `tx` was committed.
+    pub(crate) fn note_commit(&self, tx: TxIdx) {
         let slot = &self.slots[tx.position()];
         self.slots[slot.group.position()].rivalry.shrink();
     }

@@ -205,16 +205,16 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         changes
     }
 
-    /// Accounts committed so far, as they are now, and their slots; in no
-    /// order.
-    pub fn touched(
-        &self,
-    ) -> impl Iterator<Item = (Address, Option<&AccountInfo>, impl Iterator<Item = (U256, U256)>)>
-    {
-        self.accounts.iter().map(|(address, entry)| {
-            let slots = entry.slots.iter().map(|(key, slot)| (*key, slot.now));
-            (*address, entry.now.as_ref(), slots)
-        })
+    /// Makes what is committed so far the base of `memory`, which must be
+    /// empty.
+    pub fn preset(&self, memory: &MultiVersionMemory) {
+        for (address, entry) in &self.accounts {
+            let wiped = entry.wiped || entry.before.is_none();
+            memory.preset_account(*address, entry.now.clone(), wiped);
+            for (key, slot) in &entry.slots {
+                memory.preset_slot(*address, *key, slot.now);
+            }
+        }
     }
 
     /// Takes over what the transactions below `end` left, which ran on `memory`

@@ -39,6 +39,8 @@ impl AccountWrite {
 pub(super) struct AccountCell {
     pub(super) address: Address,
     base: OnceLock<Option<AccountInfo>>,
+    /// None of the base state's slots counts any more.
+    base_wiped: Raised,
     changes: Changes,
     ever_wiped: Raised,
     chain: Mutex<Chain<AccountWrite>>,
@@ -60,6 +62,7 @@ impl AccountCell {
         Self {
             address,
             base: OnceLock::new(),
+            base_wiped: Raised::default(),
             changes: Changes::default(),
             ever_wiped: Raised::default(),
             chain: Mutex::default(),
@@ -94,9 +97,18 @@ impl AccountCell {
         self.base.get()
     }
 
-    /// Sets the base value before any reader comes.
-    pub(super) fn preset(&self, info: Option<AccountInfo>) {
+    /// Sets the base value before any reader comes; `wiped` if none of the
+    /// slots in the base state counts any more.
+    pub(super) fn preset(&self, info: Option<AccountInfo>, wiped: bool) {
         self.base.get_or_init(|| info);
+        if wiped {
+            self.base_wiped.raise();
+        }
+    }
+
+    /// Whether slots that nobody set are zero, whatever the base state says.
+    pub(super) fn is_base_wiped(&self) -> bool {
+        self.base_wiped.is_raised()
     }
 
     /// What `reader` finds in the chain; `Err` names the writer of an

@@ -224,6 +224,12 @@ impl MultiVersionMemory {
         }
     }
 
+    /// Whether nobody has asked for a location yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
     fn find_account(&self, address: &Address) -> Option<AccountIdx> {
         let is = |idx| self.accounts[idx as usize].address == *address;
         self.account_index.find(self.hasher.hash_one(address), is).map(AccountIdx)
@@ -237,9 +243,10 @@ impl MultiVersionMemory {
         &self.slots[slot.0 as usize]
     }
 
-    /// Sets an account's base value before anybody reads it.
-    pub fn preset_account(&self, address: Address, info: Option<AccountInfo>) {
-        self.account_cell(self.account(address)).preset(info);
+    /// Sets an account's base value before anybody reads it; `wiped` if of its
+    /// slots in the base state only those count that are set here as well.
+    pub fn preset_account(&self, address: Address, info: Option<AccountInfo>, wiped: bool) {
+        self.account_cell(self.account(address)).preset(info, wiped);
     }
 
     /// Sets a slot's base value before anybody reads it.
@@ -365,6 +372,7 @@ impl MultiVersionMemory {
         let value = match source {
             Source::Written(value) => value,
             Source::Wiped => U256::ZERO,
+            Source::Base if account.is_base_wiped() => cell.known_base().unwrap_or_default(),
             Source::Base => {
                 cell.base(|| load(account.address, cell.slot)).map_err(ReadError::Base)?
             }
@@ -411,6 +419,9 @@ impl MultiVersionMemory {
         match cell.source(reader.into(), wipe, false).ok()?.0 {
             Source::Written(value) => Some(value),
             Source::Wiped => Some(U256::ZERO),
+            Source::Base if self.account_cell(cell.account).is_base_wiped() => {
+                Some(cell.known_base().unwrap_or_default())
+            }
             Source::Base => cell.known_base(),
         }
     }
