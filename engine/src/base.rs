@@ -7,7 +7,7 @@ use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
 };
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 /// A reader of the base state, with code taken from the engine's cache.
 pub(crate) struct BaseReader<'a, R> {
@@ -63,7 +63,8 @@ impl<R: DatabaseRef> DatabaseRef for BaseReader<'_, R> {
 /// multi-version memory. It adds nothing there: the block state keeps what is
 /// read here.
 pub(crate) struct SharedBase<'a, R> {
-    pub(crate) memory: &'a MultiVersionMemory,
+    /// Filled if the block has a parallel part, and worth a look.
+    pub(crate) memory: Option<&'a OnceLock<MultiVersionMemory>>,
     pub(crate) reader: BaseReader<'a, R>,
 }
 
@@ -76,7 +77,7 @@ impl<R> fmt::Debug for SharedBase<'_, R> {
 impl<R> SharedBase<'_, R> {
     /// What speculation, if there was any, has fetched.
     fn known<T>(&self, find: impl FnOnce(&MultiVersionMemory) -> Option<T>) -> Option<T> {
-        if self.memory.is_empty() { None } else { find(self.memory) }
+        self.memory?.get().and_then(find)
     }
 }
 

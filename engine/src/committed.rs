@@ -81,12 +81,17 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
     }
 
     /// The state with everything in it that is committed, receipts and gas;
-    /// once nobody works on the block any more.
+    /// once nobody works on the block of so many `transactions` any more.
     pub(crate) fn into_parts(
         mut self,
+        transactions: usize,
     ) -> Result<(BlockState<SharedBase<'a, R>>, Tally), BaseStateError> {
         self.state.absorb(self.memory, TxIdx::new(self.tally.receipts.len()));
         self.state.credit(self.beneficiary(), self.rewards)?;
+        if self.tally.receipts.len() < transactions {
+            // The rest finds little there, and looking for it takes time.
+            self.state.base_mut().memory = None;
+        }
         Ok((self.state, self.tally))
     }
 

@@ -17,6 +17,7 @@ use crate::{
 use blockloom_state::{CodeCache, Snapshot};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::OnceLock,
     time::Instant,
 };
 
@@ -111,10 +112,12 @@ impl Engine {
                 return Ok((output, stats));
             }
             let (limits, may_give_up) = (self.config.limits, !is_forced);
-            let memory = self.memories.take(stock.transactions.len());
+            let memory = OnceLock::new();
             let result = Parallel { stock, base, code: &self.code, limits, env, plan, may_give_up }
-                .run(&memory, &self.pool);
-            self.memories.give_back(memory, &self.pool);
+                .run(&memory, &self.memories, &self.pool);
+            if let Some(memory) = memory.into_inner() {
+                self.memories.give_back(memory, &self.pool);
+            }
             let (output, mut stats) = result?;
             stats.stages.plan = planned;
             Ok((output, stats))

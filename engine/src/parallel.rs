@@ -6,6 +6,7 @@ use crate::{
     error::{BlockError, InternalError},
     final_view::FinalView,
     idle::Idle,
+    memories::Memories,
     output::{BlockOutput, ExecutionStats, StopWatch},
     plan::Plan,
     probe::Probe,
@@ -47,15 +48,16 @@ type Kept<'m, R> = Executor<'m, SharedBase<'m, R>>;
 
 impl<S: Snapshot> Parallel<'_, S> {
     /// Runs the block on the calling thread and the threads of `pool`, with
-    /// `memory`, which must be as good as new.
+    /// a memory of `memories`, which is left in `memory`, if it needs one.
     pub(crate) fn run(
         &self,
-        memory: &MultiVersionMemory,
+        memory: &OnceLock<MultiVersionMemory>,
+        memories: &Memories,
         pool: &rayon::ThreadPool,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
         let scheduler = OnceLock::new();
         let gate = Gate::new();
-        let (kept, mut stats) = self.run_workers(memory, &scheduler, &gate, pool)?;
+        let (kept, mut stats) = self.run_workers(memory, memories, &scheduler, &gate, pool)?;
         if let Some(executor) = kept {
             let first = executor.receipts.len();
             let plain = Some(&self.plan.rules);
@@ -72,13 +74,15 @@ impl<S: Snapshot> Parallel<'_, S> {
         Ok((output, stats))
     }
 
-    /// Runs one worker on the calling thread and one on each of all but one
-    /// threads of `pool`. While those wake up, the caller opens the block.
+    /// Opens the block and, if that pays, runs one worker on the calling thread
+    /// and one on each of all but one threads of `pool`. While those wake up,
+    /// the caller prepares what they share.
     ///
     /// Gives the block's executor back if the block is better run without them.
     fn run_workers<'m>(
         &'m self,
-        memory: &'m MultiVersionMemory,
+        memory: &'m OnceLock<MultiVersionMemory>,
+        memories: &Memories,
         scheduler: &'m OnceLock<Scheduler>,
         gate: &Gate<'m, S::Reader<'m>>,
         pool: &rayon::ThreadPool,
@@ -89,6 +93,16 @@ impl<S: Snapshot> Parallel<'_, S> {
             total.lock().add(&worker);
         };
         let kept = pool.in_place_scope(|scope| {
+            // However this ends, nobody waits for ever.
+            let _closed = Closes(gate);
+            let mut watch = StopWatch::start();
+            let base = SharedBase { memory: Some(memory), reader: self.reader()? };
+            let mut executor = self.stock.begun(base)?;
+            let pays = !self.may_give_up || self.probe(&mut executor, &total)?;
+            total.lock().stages.open = watch.lap();
+            if !pays {
+                return Ok(Some(executor));
+            }
             for _ in 1..pool.current_num_threads() {
                 scope.spawn(|_| {
                     if let Some(shared) = Idle::until(|| gate.get()) {
@@ -96,16 +110,7 @@ impl<S: Snapshot> Parallel<'_, S> {
                     }
                 });
             }
-            // However this ends, nobody waits for ever.
-            let _closed = Closes(gate);
-            let mut watch = StopWatch::start();
-            let base = SharedBase { memory, reader: self.reader()? };
-            let mut executor = self.stock.begun(base)?;
-            let pays = !self.may_give_up || self.probe(&mut executor, &total)?;
-            total.lock().stages.open = watch.lap();
-            if !pays {
-                return Ok(Some(executor));
-            }
+            let memory = memory.get_or_init(|| memories.take(self.stock.transactions.len()));
             let scheduler = scheduler.get_or_init(|| self.schedule(executor.receipts.len()));
             let shared = self.share(memory, scheduler, Stock::hand_over(executor, memory));
             if let Some(shared) = gate.get_or_init(|| Some(shared)) {
@@ -118,22 +123,17 @@ impl<S: Snapshot> Parallel<'_, S> {
         Ok((kept, total.into_inner()))
     }
 
-    /// Runs the first few transactions one after another, while the workers
-    /// wake up, and tells from the time they take whether to go on in parallel
-    /// pays.
+    /// Runs the first few transactions one after another, and tells from what
+    /// they are like whether to go on in parallel pays.
     fn probe<'m>(
         &'m self,
         executor: &mut Kept<'m, S::Reader<'m>>,
         total: &Mutex<ExecutionStats>,
     ) -> Result<bool, BlockError> {
-        let mut probe = Probe::start();
-        let goes_on = |next, used: Option<u64>| {
-            probe.note(used);
-            !probe.is_done() && !self.plan.is_long(self.stock.transactions, next)
-        };
+        let mut probe = Probe::start(&self.plan, self.stock.transactions);
         let plain = Some(&self.plan.rules);
-        self.stock.run_from(0, executor, plain, &mut total.lock(), goes_on)?;
-        Ok(self.plan.pays_after(&probe))
+        self.stock.run_from(0, executor, plain, &mut total.lock(), &mut probe)?;
+        Ok(self.plan.pays_after(&probe.seen()))
     }
 
     /// A scheduler for the block, the first `done` transactions of which are

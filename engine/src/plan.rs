@@ -3,7 +3,7 @@
 
 use crate::{
     block::RecoveredBlock,
-    probe::Probe,
+    probe::Seen,
     transactions::Transactions,
     transfer::{TRANSFER_GAS, Transfer, TransferRules},
 };
@@ -72,10 +72,11 @@ impl Plan {
 
     /// Whether going on in parallel pays, after what the first transactions
     /// showed; where they showed nothing, it may.
-    pub(crate) fn pays_after(&self, probe: &Probe) -> bool {
-        let gas_left = self.gas.saturating_sub(probe.gas());
-        let is_long_enough = |gas, least| probe.time_of(gas).is_none_or(|time| time >= least);
-        is_long_enough(gas_left, MIN_TIME_LEFT)
+    pub(crate) fn pays_after(&self, seen: &Seen) -> bool {
+        let gas_left = self.gas.saturating_sub(seen.gas());
+        let is_long_enough = |gas, least| seen.time_of(gas).is_none_or(|time| time >= least);
+        !seen.looks_like_a_chain()
+            && is_long_enough(gas_left, MIN_TIME_LEFT)
             && is_long_enough(self.gas / self.n_others.max(1), MIN_TIME_PER_TRANSACTION)
     }
 

@@ -1,45 +1,101 @@
 //! What the first transactions of a block tell about the rest.
 
+use crate::{plan::Plan, stock::Observer, transactions::Transactions};
+use alloy_primitives::{Address, U256, map::HashSet};
+use revm::{
+    context_interface::result::{HaltReason, ResultAndState},
+    state::EvmState,
+};
 use std::time::{Duration, Instant};
 
-/// Transactions after which enough is known.
-const ENOUGH: u32 = 4;
+/// Transactions after which enough is known, unless each so far depends on an
+/// earlier one.
+const ENOUGH: u32 = 3;
 
-/// Time after which enough is known, if it is long before that.
+/// Transactions that look like one chain if all but the first depend on an
+/// earlier one.
+const CHAIN: u32 = 6;
+
+/// Time after which the rest is not kept waiting any longer.
 const LONG_ENOUGH: Duration = Duration::from_micros(100);
 
-/// Gas and time of the first transactions, run one after another.
+/// Looks on while the first transactions of a block run one after another.
 ///
-/// Time decides how a block is run, never what comes of it.
+/// What it sees decides how a block is run, never what comes of it.
 #[derive(Debug)]
-pub(crate) struct Probe {
+pub(crate) struct Probe<'p> {
+    plan: &'p Plan,
+    transactions: &'p Transactions<'p>,
     /// When the transaction that runs was started.
     started: Instant,
-    elapsed: Duration,
-    transactions: u32,
-    gas: u64,
+    seen: Seen,
+    written: HashSet<(Address, U256)>,
 }
 
-impl Probe {
-    pub(crate) fn start() -> Self {
-        let (elapsed, transactions, gas) = (Duration::ZERO, 0, 0);
-        Self { started: Instant::now(), elapsed, transactions, gas }
+/// Time, gas and dependencies of the transactions seen; plain transfers, which
+/// tell nothing of others, do not count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    elapsed: Duration,
+    gas: u64,
+    transactions: u32,
+    /// Those that touched a slot which an earlier one wrote.
+    dependent: u32,
+}
+
+impl<'p> Probe<'p> {
+    pub(crate) fn start(plan: &'p Plan, transactions: &'p Transactions<'p>) -> Self {
+        let (started, seen) = (Instant::now(), Seen::default());
+        Self { plan, transactions, started, seen, written: HashSet::default() }
     }
 
-    /// A transaction that used `gas` has run; or a plain transfer, which tells
-    /// nothing of others.
-    pub(crate) fn note(&mut self, gas: Option<u64>) {
-        let now = Instant::now();
-        if let Some(gas) = gas {
-            self.transactions += 1;
-            self.gas += gas;
-            self.elapsed += now - self.started;
-        }
-        self.started = now;
+    pub(crate) const fn seen(&self) -> Seen {
+        self.seen
     }
 
-    pub(crate) fn is_done(&self) -> bool {
-        self.transactions >= ENOUGH || self.elapsed >= LONG_ENOUGH
+    /// Whether a transaction that did this depends on an earlier one; notes
+    /// what it wrote.
+    fn depends(&mut self, state: &EvmState) -> bool {
+        let slots = || {
+            state.iter().flat_map(|(address, account)| {
+                account.storage.iter().map(|(key, slot)| ((*address, *key), slot))
+            })
+        };
+        let depends = slots().any(|(location, _)| self.written.contains(&location));
+        let changed = slots().filter(|(_, slot)| slot.is_changed());
+        self.written.extend(changed.map(|(location, _)| location));
+        depends
+    }
+}
+
+impl Observer for Probe<'_> {
+    fn goes_on(&mut self, position: usize) -> bool {
+        self.started = Instant::now();
+        self.seen.goes_on() && !self.plan.is_long(self.transactions, position)
+    }
+
+    fn ran(&mut self, result: &ResultAndState<HaltReason>) {
+        self.seen.elapsed += self.started.elapsed();
+        self.seen.gas += result.result.tx_gas_used();
+        self.seen.transactions += 1;
+        self.seen.dependent += u32::from(self.depends(&result.state));
+    }
+}
+
+impl Seen {
+    fn goes_on(&self) -> bool {
+        let enough = if self.is_chain() { CHAIN } else { ENOUGH };
+        self.transactions < enough && self.elapsed < LONG_ENOUGH
+    }
+
+    /// Whether each transaction seen depends on an earlier one.
+    const fn is_chain(&self) -> bool {
+        self.dependent + 1 >= self.transactions
+    }
+
+    /// Whether the block looks like one long chain.
+    pub(crate) const fn looks_like_a_chain(&self) -> bool {
+        self.transactions >= CHAIN && self.is_chain()
     }
 
     /// How long `gas` takes at the pace seen; `None` if nothing was seen.
@@ -58,22 +114,33 @@ impl Probe {
 mod tests {
     use super::*;
 
-    #[test]
-    fn it_extrapolates() {
-        let elapsed = Duration::from_micros(50);
-        let probe = Probe { started: Instant::now(), elapsed, transactions: 2, gas: 100_000 };
-        assert_eq!(probe.time_of(1_000_000), Some(Duration::from_micros(500)));
-        assert_eq!(Probe::start().time_of(1), None);
-        assert_eq!(probe.time_of(u64::MAX), Some(Duration::from_nanos(u64::MAX / 2)));
+    fn seen(transactions: u32, dependent: u32, micros: u64) -> Seen {
+        let elapsed = Duration::from_micros(micros);
+        Seen { elapsed, gas: 100_000, transactions, dependent }
     }
 
     #[test]
-    fn a_few_transactions_are_enough() {
-        let mut probe = Probe::start();
-        assert!(!probe.is_done());
-        (0..1000).for_each(|_| probe.note(None));
-        assert!(!probe.is_done());
-        (0..ENOUGH).for_each(|_| probe.note(Some(50_000)));
-        assert!(probe.is_done());
+    fn it_extrapolates() {
+        let seen = seen(2, 0, 50);
+        assert_eq!(seen.time_of(1_000_000), Some(Duration::from_micros(500)));
+        assert_eq!(seen.time_of(u64::MAX), Some(Duration::from_nanos(u64::MAX / 2)));
+        assert_eq!(Seen::default().time_of(1), None);
+    }
+
+    #[test]
+    fn it_looks_longer_where_everything_depends_on_what_was_before() {
+        assert!(seen(2, 0, 10).goes_on());
+        assert!(!seen(3, 0, 10).goes_on());
+        assert!(!seen(3, 1, 10).goes_on());
+        assert!(seen(3, 2, 10).goes_on());
+        assert!(!seen(CHAIN, CHAIN - 1, 10).goes_on());
+        assert!(!seen(1, 0, 100).goes_on());
+    }
+
+    #[test]
+    fn a_chain_is_told_from_a_chance_meeting() {
+        assert!(seen(CHAIN, CHAIN - 1, 10).looks_like_a_chain());
+        assert!(!seen(CHAIN, CHAIN - 2, 10).looks_like_a_chain());
+        assert!(!seen(CHAIN - 1, CHAIN - 2, 10).looks_like_a_chain());
     }
 }

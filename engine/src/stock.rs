@@ -23,7 +23,12 @@ use alloy_evm::{
 };
 use alloy_primitives::U256;
 use blockloom_state::{BaseStateError, BlockState, MultiVersionMemory};
-use revm::{Database, DatabaseRef, inspector::NoOpInspector, state::AccountInfo};
+use revm::{
+    Database, DatabaseRef,
+    context_interface::result::{HaltReason, ResultAndState},
+    inspector::NoOpInspector,
+    state::AccountInfo,
+};
 use std::{borrow::Cow, fmt::Debug};
 
 /// Receipts without their bloom filters, which are computed after the block,
@@ -43,6 +48,26 @@ impl ReceiptBuilder for PlainReceipts {
             logs: ctx.result.into_logs(),
         }
     }
+}
+
+/// Somebody who looks on while transactions run one after another.
+pub(crate) trait Observer {
+    /// Whether the transaction at `position` is to run now.
+    fn goes_on(&mut self, position: usize) -> bool;
+
+    /// A transaction has run.
+    fn ran(&mut self, result: &ResultAndState<HaltReason>);
+}
+
+/// Nobody.
+struct Unobserved;
+
+impl Observer for Unobserved {
+    fn goes_on(&mut self, _position: usize) -> bool {
+        true
+    }
+
+    fn ran(&mut self, _result: &ResultAndState<HaltReason>) {}
 }
 
 /// Rewards of computed transfers that the beneficiary has not got yet.
@@ -175,7 +200,7 @@ impl<'a> Stock<'a> {
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
-        self.run_from(first, &mut executor, plain, stats, |_, _| true)?;
+        self.run_from(first, &mut executor, plain, stats, &mut Unobserved)?;
         stats.stages.sequential = watch.lap();
         let output = self.finish_executor(executor)?;
         stats.stages.close = watch.lap();
@@ -183,23 +208,22 @@ impl<'a> Stock<'a> {
     }
 
     /// Runs transactions from the one at `first` on, one after another, while
-    /// `goes_on` says so of the next one and the gas that the last one used;
-    /// `None` if that was a plain transfer, or there was none.
+    /// `observer` lets it; that hears of each but the plain transfers.
     pub(crate) fn run_from<B>(
         &self,
         first: usize,
         executor: &mut Executor<'a, B>,
         plain: Option<&TransferRules>,
         stats: &mut ExecutionStats,
-        mut goes_on: impl FnMut(usize, Option<u64>) -> bool,
+        observer: &mut impl Observer,
     ) -> Result<(), BlockError>
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
         let plain = plain.filter(|_| !self.builds_access_list());
-        let (mut due, mut used) = (Due::default(), None);
+        let mut due = Due::default();
         for position in first..self.transactions.len() {
-            if !goes_on(position, used.take()) {
+            if !observer.goes_on(position) {
                 break;
             }
             stats.sequential += 1;
@@ -212,14 +236,17 @@ impl<'a> Stock<'a> {
             }
             self.settle(&mut due, executor)?;
             stats.executions += 1;
-            let before = executor.cumulative_tx_gas_used;
-            self.execute(position, executor)?;
-            used = Some(executor.cumulative_tx_gas_used - before);
+            self.execute(position, executor, observer)?;
         }
         self.settle(&mut due, executor)
     }
 
-    fn execute<B>(&self, position: usize, executor: &mut Executor<'a, B>) -> Result<(), BlockError>
+    fn execute<B>(
+        &self,
+        position: usize,
+        executor: &mut Executor<'a, B>,
+        observer: &mut impl Observer,
+    ) -> Result<(), BlockError>
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
@@ -227,6 +254,7 @@ impl<'a> Stock<'a> {
         let transaction = self.transactions.recovered(position);
         match executor.execute_transaction_without_commit((env, transaction)) {
             Ok(result) => {
+                observer.ran(&result.result);
                 executor.evm_mut().db_mut().set_access_index(position as u64 + 1);
                 executor.commit_transaction(result);
                 Ok(())
@@ -307,9 +335,11 @@ impl<'a> Stock<'a> {
         stats: &mut ExecutionStats,
     ) -> Result<BlockOutput, BlockError> {
         let mut watch = StopWatch::start();
-        let (state, tally) = committed.into_parts().map_err(|source| BlockError::Internal {
-            number: self.block.header().number,
-            reason: InternalError::BaseState { transaction: None, source },
+        let (state, tally) = committed.into_parts(self.transactions.len()).map_err(|source| {
+            BlockError::Internal {
+                number: self.block.header().number,
+                reason: InternalError::BaseState { transaction: None, source },
+            }
         })?;
         let first = tally.receipts.len();
         let mut executor = self.executor(state);

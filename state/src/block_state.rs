@@ -165,6 +165,11 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         &self.base
     }
 
+    /// The same, to be changed into one that gives the same answers.
+    pub const fn base_mut(&mut self) -> &mut B {
+        &mut self.base
+    }
+
     /// Which part of the block later commits belong to: 0 before the
     /// transactions, `i + 1` for transaction `i`, one more after them.
     pub const fn set_access_index(&mut self, index: u64) {

@@ -224,12 +224,6 @@ impl MultiVersionMemory {
         }
     }
 
-    /// Whether nobody has asked for a location yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
-    }
-
     fn find_account(&self, address: &Address) -> Option<AccountIdx> {
         let is = |idx| self.accounts[idx as usize].address == *address;
         self.account_index.find(self.hasher.hash_one(address), is).map(AccountIdx)
