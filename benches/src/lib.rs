@@ -90,7 +90,7 @@ pub use latency::{Latency, SlowState};
 pub use machine::Provenance;
 pub use measurement::Measurement;
 pub use pairing::{Contestant, Engines, MeasureError, Protocol, Rounds, measure};
-pub use peak::{GIVE_BACK, PeakMeter};
+pub use peak::{ENVIRONMENT, PeakMeter};
 pub use stages::{STAGES, StageTimes};
 pub use statistics::{Line, geometric_mean, median, quantile};
 pub use targets::{Bound, LARGE_BLOCK_GAS, Scope, Setting, Standing, TARGETS, Target, Verdict};

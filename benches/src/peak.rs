@@ -6,7 +6,9 @@
 //! operating system knows of it: the highest resident size during the work,
 //! less the resident size before it. The process has to give freed memory back
 //! at once, or work would seem to take none where it reuses what building the
-//! workload left behind: [`GIVE_BACK`] makes mimalloc do so.
+//! workload left behind, and it must not round up to huge pages:
+//! [`ENVIRONMENT`] has mimalloc see to both. Pages of files, which is the
+//! program's own code as it is first run, do not count.
 //!
 //! The kernel counts pages, and not to the last one: a fraction of a megabyte
 //! is noise.
@@ -14,12 +16,14 @@
 use std::{fs, io};
 
 /// Environment of a process that measures itself with [`PeakMeter`].
-pub const GIVE_BACK: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "0");
+pub const ENVIRONMENT: [(&str, &str); 2] =
+    [("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_ALLOW_THP", "0")];
 
 /// Measures from its start on.
 #[derive(Clone, Copy, Debug)]
 pub struct PeakMeter {
     before: u64,
+    files_before: u64,
 }
 
 impl PeakMeter {
@@ -31,7 +35,7 @@ impl PeakMeter {
     pub fn start() -> io::Result<Self> {
         // 5 resets the high-water mark, and nothing else: proc_pid_clear_refs(5).
         fs::write("/proc/self/clear_refs", "5")?;
-        Ok(Self { before: resident("VmRSS:")? })
+        Ok(Self { before: resident("VmRSS:")?, files_before: resident("RssFile:")? })
     }
 
     /// Most bytes in use at once since the start, beyond those in use then.
@@ -40,7 +44,8 @@ impl PeakMeter {
     ///
     /// As [`start`](Self::start).
     pub fn bytes(&self) -> io::Result<u64> {
-        Ok(resident("VmHWM:")?.saturating_sub(self.before))
+        let files = resident("RssFile:")?.saturating_sub(self.files_before);
+        Ok(resident("VmHWM:")?.saturating_sub(self.before).saturating_sub(files))
     }
 }
 

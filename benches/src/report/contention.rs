@@ -3,6 +3,7 @@
 use super::{
     axis::{Axis, tick},
     markup::{Drawing, legend},
+    speedup::NARROWEST,
 };
 use crate::{figure::ratio, findings::Sweep, measurement::Measurement};
 
@@ -20,12 +21,13 @@ const COLOURS: [&str; 6] = ["s1", "s3", "s2", "s0", "slow", "s4"];
 /// A line with its spread per worker count.
 pub(super) fn plot(sweep: &Sweep) -> String {
     let all = || sweep.points.iter().flat_map(|point| &point.measurements);
-    let y = Axis::covering(
-        all().flat_map(|one| [one.ratio_low, one.ratio_high]).chain([1.0]),
-        BOTTOM,
-        TOP,
-        STEPS,
-    );
+    // One disturbed round can have any ratio; the plot is about the others.
+    let (least, most) = all()
+        .fold((1.0_f64, 1.0_f64), |(least, most), one| (least.min(one.ratio), most.max(one.ratio)));
+    let spreads = all().flat_map(|one| [one.ratio_low, one.ratio_high]);
+    let spreads = spreads.map(|end| end.clamp(least * 0.8, most * 1.25));
+    let ratios = all().map(|one| one.ratio);
+    let y = Axis::covering(ratios.chain(spreads).chain(NARROWEST), BOTTOM, TOP, STEPS);
     let x = Axis::covering([0.0, 1.0], LEFT, RIGHT, 10.0);
     let mut drawing = Drawing::new(WIDTH, HEIGHT);
     for value in y.ticks() {

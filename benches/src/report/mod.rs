@@ -86,7 +86,7 @@ fn tiles(groups: &[Group]) -> String {
     text += &tile(times(best.ratio), format!("best: {}", best.workload));
     text += &tile(times(worst.ratio), format!("worst: {}", worst.workload));
     text += &tile(times(cpu), "CPU time of the sequential run, geometric mean".to_owned());
-    text += &tile(format!("{:.2} Ggas/s", fastest / 1e9), "highest throughput".to_owned());
+    text += &tile(format!("{:.2}", fastest / 1e9), "Ggas/s, highest throughput".to_owned());
     text + "</section>\n"
 }
 
@@ -110,7 +110,7 @@ fn group(group: &Group) -> String {
     let (last, others) = counts.split_last().map_or((0, &[][..]), |(last, rest)| (*last, rest));
     let mut about = format!(
         "Bars give the speedup at {last} workers, to the right of 1× where parallel is faster; \
-         whiskers its spread."
+         whiskers its spread. Grey: the engine chose the sequential path."
     );
     if !others.is_empty() {
         let list: Vec<_> = others.iter().map(ToString::to_string).collect();

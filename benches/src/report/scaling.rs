@@ -3,6 +3,7 @@
 use super::{
     axis::{Axis, tick},
     markup::Drawing,
+    speedup::NARROWEST,
 };
 use crate::{figure::ratio, findings::Group, measurement::Measurement, statistics::geometric_mean};
 
@@ -17,7 +18,7 @@ const STEPS: f64 = 6.0;
 /// A line per workload over the worker `counts`, which ascend; the best, the
 /// worst and the mean are named.
 pub(super) fn plot(group: &Group, counts: &[usize]) -> String {
-    let ratios = group.measurements.iter().map(|one| one.ratio).chain([1.0]);
+    let ratios = group.measurements.iter().map(|one| one.ratio).chain(NARROWEST);
     let y = Axis::covering(ratios, BOTTOM, TOP, STEPS);
     // Worker counts usually double, so they get equal distances.
     let last = counts.len().saturating_sub(1).max(1) as f64;

@@ -18,6 +18,9 @@ const ROW: f64 = 24.0;
 const BAR: f64 = 13.0;
 const STEPS: f64 = 8.0;
 
+/// What an axis of ratios covers at least, so that noise looks like noise.
+pub(super) const NARROWEST: [f64; 2] = [0.8, 1.2];
+
 /// The bars of all workloads at `workers`, fastest first, and a circle for
 /// each other worker count.
 pub(super) fn plot(group: &Group, workers: usize) -> String {
@@ -26,10 +29,12 @@ pub(super) fn plot(group: &Group, workers: usize) -> String {
         .filter_map(|(_, all)| Some((all.iter().find(|one| one.workers == workers)?, all)))
         .collect();
     rows.sort_by(|(a, _), (b, _)| b.ratio.total_cmp(&a.ratio));
-    let values = rows.iter().flat_map(|(bar, all)| {
-        all.iter().map(|one| one.ratio).chain([bar.ratio_low, bar.ratio_high])
-    });
-    let axis = Axis::covering(values.chain([1.0]), LEFT, RIGHT, STEPS);
+    let ratios = || group.measurements.iter().map(|one| one.ratio).chain([1.0]);
+    let (least, most) = (ratios().fold(1.0, f64::min), ratios().fold(1.0, f64::max));
+    // One disturbed round can have any ratio; the plot is about the others.
+    let whiskers = rows.iter().flat_map(|(bar, _)| [bar.ratio_low, bar.ratio_high]);
+    let whiskers = whiskers.map(|end| end.clamp(least * 0.8, most * 1.25));
+    let axis = Axis::covering(ratios().chain(whiskers).chain(NARROWEST), LEFT, RIGHT, STEPS);
     let bottom = TOP + ROW * rows.len() as f64;
     let mut drawing = Drawing::new(WIDTH, bottom + 26.0);
     for value in axis.ticks() {
@@ -47,7 +52,11 @@ pub(super) fn plot(group: &Group, workers: usize) -> String {
 }
 
 fn row(drawing: &mut Drawing, axis: &Axis, y: f64, bar: &Measurement, all: &[Measurement]) {
-    let class = if bar.ratio >= 1.0 { "fast" } else { "slow" };
+    let class = match bar.ratio {
+        _ if bar.workers_used == 0 => "same",
+        1.0.. => "fast",
+        _ => "slow",
+    };
     let ends = (axis.place(1.0), axis.place(bar.ratio));
     drawing.text("end", (LEFT - 12.0, y + 4.0), &bar.workload);
     drawing.bar(class, ends, y - BAR / 2.0, BAR, &title(bar));
@@ -67,10 +76,11 @@ fn row(drawing: &mut Drawing, axis: &Axis, y: f64, bar: &Measurement, all: &[Mea
 
 fn title(one: &Measurement) -> String {
     format!(
-        "{} at {} workers: {}× ({}–{}), {} ms sequential, {} ms parallel, {:.2} executions per \
-         transaction, {}× CPU time",
+        "{} at {} workers{}: {}× ({}–{}), {} ms sequential, {} ms parallel, {:.2} executions \
+         per transaction, {}× CPU time",
         one.workload,
         one.workers,
+        if one.workers_used == 0 { " (sequential path chosen)" } else { "" },
         ratio(one.ratio),
         ratio(one.ratio_low),
         ratio(one.ratio_high),

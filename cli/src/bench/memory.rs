@@ -10,7 +10,7 @@ use super::{
     session::workload,
 };
 use crate::{BenchArgs, BenchMode, CliError, Console};
-use blockloom_benches::{Engines, GIVE_BACK, PeakMeter};
+use blockloom_benches::{ENVIRONMENT, Engines, PeakMeter};
 use blockloom_engine::Mode;
 use blockloom_fixtures::workload::Parameters;
 use clap::ValueEnum;
@@ -54,8 +54,7 @@ pub(crate) fn peak(
     if let Some(value) = mode.to_possible_value() {
         command.args(["--mode", value.get_name()]);
     }
-    let (name, value) = GIVE_BACK;
-    let output = command.env(name, value).stdin(Stdio::null()).stderr(Stdio::null()).output()?;
+    let output = command.envs(ENVIRONMENT).stdin(Stdio::null()).stderr(Stdio::null()).output()?;
     // The same block has just run here, so that a child fails means that the
     // system does not let it look at its memory.
     Ok(serde_json::from_slice::<Peak>(&output.stdout).ok().map(|peak| peak.peak_bytes))
