@@ -10,8 +10,8 @@
 //! [`ENVIRONMENT`] has mimalloc see to both. Pages of files, which is the
 //! program's own code as it is first run, do not count.
 //!
-//! The kernel counts pages, and not to the last one: a fraction of a megabyte
-//! is noise.
+//! The kernel counts pages, and not to the last one: a hundred kilobytes or so
+//! are noise.
 
 use std::{fs, io};
 

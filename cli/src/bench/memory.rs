@@ -17,7 +17,9 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::{
     env,
+    panic::resume_unwind,
     process::{Command, Stdio},
+    thread,
 };
 
 /// What a child prints.
@@ -68,7 +70,14 @@ pub(crate) fn measure_here(
 ) -> Result<(), CliError> {
     let helper = Engines::new(&[], Mode::Sequential)?;
     for job in jobs(&args.workloads)? {
-        let workload = workload(&job, &parameters(args), &helper, &mut Loader::default())?;
+        // On a thread that ends: mimalloc would fill the holes that building
+        // leaves in a thread's memory first, and the run would seem to take
+        // less than it does.
+        let built = thread::scope(|scope| {
+            let build = || workload(&job, &parameters(args), &helper, &mut Loader::default());
+            scope.spawn(build).join()
+        });
+        let workload = built.unwrap_or_else(|panic| resume_unwind(panic))?;
         let meter = PeakMeter::start()?;
         // Threads and caches of the engine count: a client has to have them.
         let counts: Vec<_> = (workers > 0).then_some(workers).into_iter().collect();
