@@ -22,8 +22,9 @@
 //!    written so far. No multi-version memory, no read sets, no locks.
 //! 3. Allocator, base state and code cache are those of the parallel engine.
 //!    Both engines keep theirs from block to block, as a client would.
-//! 4. Nothing is added to it. The parallel engine at one worker against it is
-//!    what our bookkeeping costs, and is always reported.
+//! 4. Nothing is added to it. The parallel path at one worker against it is
+//!    what our bookkeeping costs; left to itself an engine with one worker takes
+//!    the sequential path, so that is measured with the path forced.
 //!
 //! # How a ratio comes about
 //!

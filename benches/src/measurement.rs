@@ -6,7 +6,7 @@ use crate::{
     statistics::{median, quantile},
     workload::Workload,
 };
-use blockloom_engine::ExecutionStats;
+use blockloom_engine::{ExecutionStats, Mode};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ pub struct Measurement {
     pub gas: u64,
     /// Worker threads of the parallel engine.
     pub workers: usize,
+    /// How the parallel engine chose its path: `adaptive`, by itself;
+    /// `parallel` or `sequential`, because it was told to.
+    pub mode: &'static str,
     /// Workers that took part, of the median run; 0 where the engine chose the
     /// sequential path.
     pub workers_used: usize,
@@ -91,7 +94,7 @@ impl Measurement {
             stats.iter().map(|stats| of(stats) as f64).sum::<f64>() / stats.len() as f64
         };
         let n_txs = workload.n_txs();
-        let per_tx = |of, none| if n_txs == 0 { none } else { per_block(of) / n_txs as f64 };
+        let per_tx = |of| if n_txs == 0 { 0.0 } else { per_block(of) / n_txs as f64 };
         let mut workers_used: Vec<_> = stats.iter().map(|stats| stats.workers).collect();
         workers_used.sort_unstable();
         Self {
@@ -99,6 +102,7 @@ impl Measurement {
             txs: n_txs,
             gas: workload.gas(),
             workers: *workers,
+            mode: mode_name(rounds.mode),
             workers_used: workers_used.get(workers_used.len() / 2).copied().unwrap_or_default(),
             samples: samples.len(),
             repeats: rounds.repeats,
@@ -110,8 +114,8 @@ impl Measurement {
             ratio_high: quantile(&ratios, 0.9),
             gas_per_second: per_second(workload.gas() as f64),
             txs_per_second: per_second(n_txs as f64),
-            executions_per_tx: per_tx(|stats| stats.executions, 1.0),
-            validations_per_tx: per_tx(|stats| stats.validations, 0.0),
+            executions_per_tx: 1.0 + per_tx(ExecutionStats::re_executions),
+            validations_per_tx: per_tx(|stats| stats.validations),
             aborts: per_block(|stats| stats.aborts),
             blocked: per_block(|stats| stats.blocked),
             at_frontier: per_block(|stats| stats.at_frontier),
@@ -121,6 +125,14 @@ impl Measurement {
             peak_bytes: None,
             sequential_peak_bytes: None,
         }
+    }
+}
+
+const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Adaptive => "adaptive",
+        Mode::Parallel => "parallel",
+        Mode::Sequential => "sequential",
     }
 }
 
@@ -141,6 +153,7 @@ pub(crate) fn example(workload: &str, workers: usize) -> Measurement {
         txs: 100,
         gas: 2_100_000,
         workers,
+        mode: "adaptive",
         workers_used: workers,
         samples: 5,
         repeats: 1,

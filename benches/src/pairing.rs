@@ -17,6 +17,7 @@ const MAX_REPEATS: u32 = 256;
 /// would keep them.
 #[derive(Debug)]
 pub struct Engines {
+    mode: Mode,
     sequential: Engine,
     parallel: Vec<Engine>,
 }
@@ -32,6 +33,7 @@ impl Engines {
         let start =
             |workers: &usize| Engine::new(Config { workers: *workers, mode, ..Config::default() });
         Ok(Self {
+            mode,
             sequential: Engine::new(sequential)?,
             parallel: workers.iter().map(start).collect::<Result<_, _>>()?,
         })
@@ -75,6 +77,8 @@ impl Default for Protocol {
 /// What all rounds on one workload gave.
 #[derive(Clone, Debug)]
 pub struct Rounds {
+    /// How the parallel engines chose their path.
+    pub mode: Mode,
     /// Runs that each sample is the mean of.
     pub repeats: u32,
     /// One sample of the sequential engine per round.
@@ -159,6 +163,7 @@ pub fn measure<S: Snapshot>(
     let repeats = repeats(first.wall.min(again.wall), protocol.min_sample);
     let n_contestants = engines.parallel.len() + 1;
     let mut rounds = Rounds {
+        mode: engines.mode,
         repeats,
         sequential: Vec::with_capacity(protocol.samples),
         parallel: engines

@@ -151,7 +151,10 @@ fn memory(points: &[MemoryPoint]) -> String {
     });
     let titles = ["txs", "parallel peak", "bytes/tx", "sequential peak", "sequential bytes/tx"];
     let mut text = points.first().map_or_else(String::new, |point| {
-        format!("Workload `{}`, {} workers.\n\n", point.workload, point.workers)
+        format!(
+            "Workload `{}`; parallel is the parallel path at {} workers.\n\n",
+            point.workload, point.workers
+        )
     });
     text += &table(titles, 0, rows);
     if let Some([parallel, sequential]) = memory_growth(points) {

@@ -1,6 +1,7 @@
 //! What the engine is meant to reach, as a table, and whether it does.
 
 use crate::{figure::ratio, measurement::Measurement, statistics::geometric_mean};
+use blockloom_engine::Mode;
 
 /// Gas above which a mainnet block has enough to overlap to be held to a
 /// speedup.
@@ -17,11 +18,16 @@ pub enum Setting {
     Mainnet,
     /// Generated blocks of 30 Mgas where each read of the state waits 100 µs.
     SlowReads,
+    /// Generated blocks of 30 Mgas on the parallel path, whatever the engine
+    /// would choose: alone, one worker takes the sequential path, and its
+    /// ratio says nothing about bookkeeping.
+    Forced,
 }
 
 impl Setting {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 4] = [Self::Ordinary, Self::Huge, Self::Mainnet, Self::SlowReads];
+    pub const ALL: [Self; 5] =
+        [Self::Ordinary, Self::Huge, Self::Mainnet, Self::SlowReads, Self::Forced];
 
     /// A title for tables and plots.
     #[must_use]
@@ -31,6 +37,7 @@ impl Setting {
             Self::Huge => "Generated blocks, 1 Ggas",
             Self::Mainnet => "Mainnet blocks",
             Self::SlowReads => "Generated blocks, 30 Mgas, 100 µs per read",
+            Self::Forced => "Generated blocks, 30 Mgas, parallel path forced",
         }
     }
 
@@ -38,7 +45,7 @@ impl Setting {
     #[must_use]
     pub const fn gas(self) -> Option<u64> {
         match self {
-            Self::Ordinary | Self::SlowReads => Some(30_000_000),
+            Self::Ordinary | Self::SlowReads | Self::Forced => Some(30_000_000),
             Self::Huge => Some(1_000_000_000),
             Self::Mainnet => None,
         }
@@ -49,7 +56,7 @@ impl Setting {
     pub const fn latency_us(self) -> Option<u64> {
         match self {
             Self::SlowReads => Some(100),
-            Self::Ordinary | Self::Huge | Self::Mainnet => None,
+            Self::Ordinary | Self::Huge | Self::Mainnet | Self::Forced => None,
         }
     }
 
@@ -59,14 +66,24 @@ impl Setting {
     pub const fn workers(self) -> &'static [usize] {
         match self {
             Self::SlowReads => &[64],
+            Self::Forced => &[1],
             Self::Ordinary | Self::Huge | Self::Mainnet => &[1, 2],
+        }
+    }
+
+    /// How engines choose their path.
+    #[must_use]
+    pub const fn mode(self) -> Mode {
+        match self {
+            Self::Forced => Mode::Parallel,
+            Self::Ordinary | Self::Huge | Self::Mainnet | Self::SlowReads => Mode::Adaptive,
         }
     }
 
     /// Whether its targets are about every workload there is.
     #[must_use]
     pub const fn takes_all(self) -> bool {
-        matches!(self, Self::Ordinary | Self::Mainnet)
+        matches!(self, Self::Ordinary | Self::Mainnet | Self::Forced)
     }
 
     /// Whether a target of this setting names `workload`.
@@ -301,6 +318,13 @@ pub const TARGETS: &[Target] = &[
     Target {
         what: "any workload, one worker",
         setting: Setting::Huge,
+        scope: Scope::All,
+        workers: 1,
+        bound: SMALL_TAX,
+    },
+    Target {
+        what: "any workload, one worker",
+        setting: Setting::Forced,
         scope: Scope::All,
         workers: 1,
         bound: SMALL_TAX,

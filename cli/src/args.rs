@@ -128,7 +128,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "WORKLOAD")]
     pub sweep: Option<String>,
     /// Measure everything the table of targets is about, and say what is met.
-    #[arg(long, conflicts_with_all = ["workers", "gas", "txs", "latency_us", "sweep"])]
+    #[arg(long, conflicts_with_all = ["workers", "mode", "gas", "txs", "latency_us", "sweep"])]
     pub targets: bool,
     /// Write the results as Markdown: between the lines `<!-- targets -->` and
     /// `<!-- end of targets -->` of a file that has them, else as the whole file.

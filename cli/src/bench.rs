@@ -53,7 +53,7 @@ fn chosen(args: &BenchArgs, console: &mut Console<'_>) -> Result<Findings, CliEr
     let mut found = findings(args);
     let jobs = jobs(&args.workloads)?;
     let latency = latency(args.latency_us, console)?;
-    let mut session = Session::start(args, &args.workers, latency)?;
+    let mut session = Session::start(args, &args.workers, mode(args), latency)?;
     let n_points = if args.sweep.is_some() { SWEEP_STEPS as usize + 1 } else { 0 };
     let n_rounds = (jobs.len() + n_points) * session.rounds_per_job();
     let bar = console.bar(Some(n_rounds as u64), Unit::Items);
@@ -128,15 +128,15 @@ fn list(console: &mut Console<'_>) -> Result<(), CliError> {
 fn findings(args: &BenchArgs) -> Findings {
     let protocol = protocol(args);
     let mode = match args.mode {
-        BenchMode::Adaptive => "adaptive mode (the engine chooses the path, as users get it)",
-        BenchMode::Parallel => "parallel mode forced",
+        BenchMode::Adaptive => "the engine chooses its path, as users get it",
+        BenchMode::Parallel => "the parallel path is forced",
     };
     let command: Vec<_> =
         env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     Findings {
         provenance: Provenance::of(format!("blockloom {}", command.join(" "))),
         protocol: format!(
-            "{} rounds after {} to warm up, {mode}; spreads are from the 10th to the 90th \
+            "{} rounds after {} to warm up; {mode}; spreads are from the 10th to the 90th \
              percentile.",
             protocol.samples, protocol.warm_ups
         ),
@@ -152,6 +152,7 @@ fn protocol(args: &BenchArgs) -> Protocol {
     Protocol { samples: args.samples, ..Protocol::default() }
 }
 
+/// The mode on the command line.
 const fn mode(args: &BenchArgs) -> Mode {
     match args.mode {
         BenchMode::Adaptive => Mode::Adaptive,

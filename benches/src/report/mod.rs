@@ -152,7 +152,7 @@ fn memory(findings: &Findings) -> String {
         return String::new();
     }
     let about = "Peak memory of executing one block, its result included, by number of \
-                 transactions.";
+                 transactions; parallel is the parallel path.";
     section("Memory", about, &tables::memory(&findings.memory))
 }
 

@@ -5,6 +5,7 @@ use blockloom_benches::{
     Group, Measurement, MemoryPoint, Standing, Sweep, Verdict,
     figure::{bytes, count, milliseconds, ratio, some_bytes},
 };
+use comfy_table::CellAlignment;
 
 /// A group's measurements.
 pub(crate) fn group(group: &Group) -> String {
@@ -104,6 +105,11 @@ pub(crate) fn verdicts(verdicts: &[Verdict]) -> String {
         "",
         "measured on",
     ]);
+    for column in [1, 6, 7] {
+        if let Some(column) = rows.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Left);
+        }
+    }
     for verdict in verdicts {
         let [blocks, what, workers, bound, measured, spread, on] = verdict.cells();
         let standing = match verdict.standing() {

@@ -9,11 +9,10 @@ use super::{
     selection::{Job, Loader, jobs},
     session::workload,
 };
-use crate::{BenchArgs, BenchMode, CliError, Console};
+use crate::{BenchArgs, CliError, Console};
 use blockloom_benches::{ENVIRONMENT, Engines, PeakMeter};
 use blockloom_engine::Mode;
 use blockloom_fixtures::workload::Parameters;
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::{
     env,
@@ -33,7 +32,7 @@ struct Peak {
 pub(crate) fn peak(
     job: &Job,
     parameters: &Parameters,
-    mode: BenchMode,
+    mode: Mode,
     workers: usize,
 ) -> Result<Option<u64>, CliError> {
     let program = env::current_exe()?;
@@ -53,8 +52,8 @@ pub(crate) fn peak(
     if let Some(accounts) = accounts {
         command.args(["--accounts", &accounts.to_string()]);
     }
-    if let Some(value) = mode.to_possible_value() {
-        command.args(["--mode", value.get_name()]);
+    if mode == Mode::Parallel {
+        command.args(["--mode", "parallel"]);
     }
     let output = command.envs(ENVIRONMENT).stdin(Stdio::null()).stderr(Stdio::null()).output()?;
     // The same block has just run here, so that a child fails means that the

@@ -1,14 +1,14 @@
 //! Engines and protocol of one run.
 
 use super::{
-    memory, mode, protocol,
+    memory, protocol,
     selection::{Job, Loader},
 };
 use crate::{BenchArgs, CliError};
 use blockloom_benches::{
     Engines, Latency, MeasureError, Measurement, Protocol, SlowState, Workload, measure,
 };
-use blockloom_engine::Engine;
+use blockloom_engine::{Engine, Mode};
 use blockloom_fixtures::workload::Parameters;
 use indicatif::ProgressBar;
 
@@ -18,25 +18,26 @@ pub(crate) struct Session {
     engines: Engines,
     protocol: Protocol,
     latency: Option<Latency>,
-    mode: crate::BenchMode,
+    mode: Mode,
     measures_memory: bool,
     loader: Loader,
 }
 
 impl Session {
-    /// Starts engines with these worker counts, on a base state with this
-    /// latency. `latency` has been calibrated before, for the sake of the
+    /// Starts engines with these worker counts and in this mode, on a base
+    /// state with this latency. `latency` has been calibrated before, for the sake of the
     /// threads started here.
     pub(crate) fn start(
         args: &BenchArgs,
         workers: &[usize],
+        mode: Mode,
         latency: Option<Latency>,
     ) -> Result<Self, CliError> {
         Ok(Self {
-            engines: Engines::new(workers, mode(args))?,
+            engines: Engines::new(workers, mode)?,
             protocol: protocol(args),
             latency,
-            mode: args.mode,
+            mode,
             measures_memory: !args.no_memory,
             loader: Loader::default(),
         })

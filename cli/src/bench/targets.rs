@@ -4,10 +4,11 @@ use super::{
     SWEEP_STEPS, console, findings, latency, memory, parameters,
     selection::{Job, jobs, recipe},
     session::Session,
-    summary, sweep, title,
+    summary, sweep,
 };
 use crate::{BenchArgs, CliError, Console, console::Unit};
 use blockloom_benches::{Findings, Group, MemoryPoint, Setting, StageTimes, TARGETS, Verdict};
+use blockloom_engine::Mode;
 use blockloom_fixtures::workload::Parameters;
 use std::collections::BTreeMap;
 
@@ -94,13 +95,13 @@ fn one_setting(
     let gas_target = setting.gas().unwrap_or(defaults.gas_target);
     let parameters = Parameters { gas_target, ..defaults };
     let latency = latency(setting.latency_us(), console)?;
-    let mut session = Session::start(args, setting.workers(), latency)?;
+    let mut session = Session::start(args, setting.workers(), setting.mode(), latency)?;
     let is_ordinary = setting == Setting::Ordinary;
     let sweeps = is_ordinary && args.workloads.is_empty();
     let n_points = if sweeps { SWEEP_STEPS as usize + 1 } else { 0 };
     let n_rounds = (jobs.len() + n_points) * session.rounds_per_job();
     let bar = console.bar(Some(n_rounds as u64), Unit::Items);
-    let title = title(&jobs[0], &parameters, setting.latency_us());
+    let title = setting.title().to_owned();
     let mut group = Group { title, measurements: Vec::new() };
     for job in jobs {
         let (workload, measurements) = session.measure(job, &parameters, &bar)?;
@@ -125,7 +126,7 @@ fn growth(args: &BenchArgs) -> Result<Vec<MemoryPoint>, CliError> {
     let mut points = Vec::new();
     for txs in SIZES {
         let parameters = Parameters { txs: Some(txs), ..parameters(args) };
-        let peak = |workers| memory::peak(&job, &parameters, args.mode, workers);
+        let peak = |workers| memory::peak(&job, &parameters, Mode::Parallel, workers);
         if let (Some(peak_bytes), Some(sequential_peak_bytes)) = (peak(MEMORY_WORKERS)?, peak(0)?) {
             let (workload, workers) = (GROWING.to_owned(), MEMORY_WORKERS);
             points.push(MemoryPoint { workload, txs, workers, peak_bytes, sequential_peak_bytes });

@@ -52,7 +52,7 @@ fn each_workload_gives_an_object_per_worker_count() {
 fn forced_runs_are_parallel_and_memory_is_measured() {
     let args = quick(&["pairs", "--workers", "2", "--mode", "parallel", "--json"]);
     let found = run_ok(args).json();
-    assert_eq!(found[0]["workers_used"], 2, "{found:?}");
+    assert_eq!((&found[0]["mode"], &found[0]["workers_used"]), (&json!("parallel"), &json!(2)));
     assert!(found[0]["at_frontier"].is_number(), "{found:?}");
     if cfg!(target_os = "linux") {
         assert!(found[0]["peak_bytes"].is_u64(), "{found:?}");
