@@ -60,9 +60,12 @@ fn measure(criterion: &mut Criterion, engines: &Engines, workload: &Workload) {
     group.finish();
 }
 
-/// Whether `name` is one of the `usual`, or on the command line.
+/// Whether `name` is one of the `usual`, or in the filter on the command line.
 fn is_wanted(name: &str, is_usual: bool) -> bool {
-    is_usual || env::args().skip(1).any(|arg| arg.trim_start_matches("block/").starts_with(name))
+    let is_named = |arg: String| {
+        arg.split('|').any(|part| part.trim_start_matches("block/").starts_with(name))
+    };
+    is_usual || env::args().skip(1).any(is_named)
 }
 
 fn generated(criterion: &mut Criterion, engines: &Engines) {

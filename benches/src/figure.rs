@@ -48,6 +48,12 @@ pub fn some_bytes(value: Option<u64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| bytes(value as f64))
 }
 
+/// `1 worker`, `2 workers`.
+#[must_use]
+pub fn workers(n: usize) -> String {
+    if n == 1 { "1 worker".to_owned() } else { format!("{n} workers") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,8 +20,9 @@
 //! 2. It is stock revm under alloy-evm's block executor, on one thread: one EVM
 //!    for the whole block, over a flat map of what the block has read and
 //!    written so far. No multi-version memory, no read sets, no locks.
-//! 3. Allocator, base state and code cache are those of the parallel engine.
-//!    Both engines keep theirs from block to block, as a client would.
+//! 3. Allocator and base state are those of the parallel engine. Every engine
+//!    keeps its threads and its cache of code from run to run, as a client's
+//!    would from block to block.
 //! 4. Nothing is added to it. The parallel path at one worker against it is
 //!    what our bookkeeping costs; left to itself an engine with one worker takes
 //!    the sequential path, so that is measured with the path forced.

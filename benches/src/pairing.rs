@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Timing,
+    figure,
     workload::{Workload, WrongAnswer},
 };
 use blockloom_engine::{
@@ -98,12 +99,17 @@ pub struct Contestant {
     pub stats: Vec<ExecutionStats>,
 }
 
+/// The engine with so many workers.
+fn who(workers: usize) -> String {
+    if workers == 0 { "sequential".to_owned() } else { figure::workers(workers) }
+}
+
 /// Why a measurement has no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MeasureError {
     /// The block does not execute.
-    #[error("workload {workload} at {workers} workers")]
+    #[error("workload {workload}, {}", who(*workers))]
     Refused {
         /// The workload.
         workload: String,
@@ -121,7 +127,7 @@ pub enum MeasureError {
         source: WrongAnswer,
     },
     /// A result is not that of the first sequential run.
-    #[error("workload {workload} at {workers} workers: the result is not the sequential one")]
+    #[error("workload {workload}, {}: the result is not the sequential one", who(*workers))]
     Disagreement {
         /// The workload.
         workload: String,

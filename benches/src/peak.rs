@@ -62,12 +62,19 @@ fn resident(name: &str) -> io::Result<u64> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn a_large_buffer_shows_and_stays_counted_when_freed() {
         const SIZE: usize = 64 << 20;
-        let Ok(meter) = PeakMeter::start() else {
-            panic!("/proc/self/clear_refs cannot be written");
+        let meter = match PeakMeter::start() {
+            Ok(meter) => meter,
+            // Some containers have no such file.
+            Err(error) => {
+                let message = format!("\nSKIPPED memory: /proc/self/clear_refs: {error}\n");
+                io::stderr().write_all(message.as_bytes()).unwrap();
+                return;
+            }
         };
         let buffer = vec![1_u8; SIZE];
         assert_eq!(std::hint::black_box(&buffer)[SIZE - 1], 1);

@@ -1,7 +1,7 @@
 //! Findings as Markdown.
 
 use crate::{
-    figure::{bytes, count, milliseconds, ratio, some_bytes},
+    figure::{bytes, count, milliseconds, ratio, some_bytes, workers},
     findings::{Findings, Group, MemoryPoint, Sweep, memory_growth},
     measurement::Measurement,
     targets::{Standing, Verdict},
@@ -152,8 +152,9 @@ fn memory(points: &[MemoryPoint]) -> String {
     let titles = ["txs", "parallel peak", "bytes/tx", "sequential peak", "sequential bytes/tx"];
     let mut text = points.first().map_or_else(String::new, |point| {
         format!(
-            "Workload `{}`; parallel is the parallel path at {} workers.\n\n",
-            point.workload, point.workers
+            "Workload `{}`; parallel is the parallel path at {}.\n\n",
+            point.workload,
+            workers(point.workers)
         )
     });
     text += &table(titles, 0, rows);

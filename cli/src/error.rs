@@ -1,7 +1,7 @@
 //! Why a command ended without its result.
 
 use alloy_primitives::B256;
-use blockloom_benches::{MeasureError, WorkloadError};
+use blockloom_benches::{MeasureError, WorkloadError, figure};
 use blockloom_engine::{ChainSpecError, EngineError};
 use blockloom_fixtures::FixtureError;
 use blockloom_state::StoreError;
@@ -167,8 +167,8 @@ pub enum CliError {
     Measure(#[from] MeasureError),
     /// A run of a workload did not give what the sequential one gave.
     #[error(
-        "workload {workload} at {workers} workers: parallel and sequential execution differ: \
-         {difference}"
+        "workload {workload}, {}: parallel and sequential execution differ: {difference}",
+        figure::workers(*workers)
     )]
     Unequal {
         /// The workload.

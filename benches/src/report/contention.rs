@@ -5,7 +5,11 @@ use super::{
     markup::{Drawing, legend},
     speedup::NARROWEST,
 };
-use crate::{figure::ratio, findings::Sweep, measurement::Measurement};
+use crate::{
+    figure::{self, ratio},
+    findings::Sweep,
+    measurement::Measurement,
+};
 
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 360.0;
@@ -46,7 +50,7 @@ pub(super) fn plot(sweep: &Sweep) -> String {
     let mut entries = Vec::new();
     for (position, count) in counts.iter().enumerate() {
         let colour = position % COLOURS.len();
-        entries.push((COLOURS[colour], format!("{count} workers")));
+        entries.push((COLOURS[colour], figure::workers(*count)));
         line(&mut drawing, sweep, *count, colour, &x, &y);
     }
     legend(&entries) + &drawing.finish("Speedup by share of transactions that conflict")
@@ -66,13 +70,14 @@ fn line(drawing: &mut Drawing, sweep: &Sweep, workers: usize, colour: usize, x: 
         &through(|one| one.ratio_low),
     );
     let medians = through(|one| one.ratio);
-    drawing.path(&format!("line c{colour}"), &medians, &format!("{workers} workers"));
+    drawing.path(&format!("line c{colour}"), &medians, &figure::workers(workers));
     for (point, place) in sweep.points.iter().zip(medians) {
         let one = point.measurements.iter().find(|one| one.workers == workers);
         let title = one.map_or_else(String::new, |one| {
             format!(
-                "hot ratio {:.1}, {workers} workers: {}×, {:.2} executions per transaction",
+                "hot ratio {:.1}, {}: {}×, {:.2} executions per transaction",
                 point.hot_ratio,
+                figure::workers(workers),
                 ratio(one.ratio),
                 one.executions_per_tx
             )

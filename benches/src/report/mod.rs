@@ -10,7 +10,7 @@ mod stages;
 mod tables;
 
 use crate::{
-    figure::ratio,
+    figure::{self, ratio},
     findings::{Findings, Group},
     measurement::Measurement,
     statistics::geometric_mean,
@@ -82,7 +82,8 @@ fn tiles(groups: &[Group]) -> String {
     let mut text = String::from("<section class=\"tiles\">\n");
     let n = shown.len();
     let what = if n == 1 { "workload".to_owned() } else { format!("{n} workloads") };
-    text += &tile(times(mean), format!("geometric mean over {what} at {workers} workers"));
+    text +=
+        &tile(times(mean), format!("geometric mean over {what} at {}", figure::workers(workers)));
     text += &tile(times(best.ratio), format!("best: {}", best.workload));
     text += &tile(times(worst.ratio), format!("worst: {}", worst.workload));
     text += &tile(times(cpu), "CPU time of the sequential run, geometric mean".to_owned());
@@ -109,8 +110,9 @@ fn group(group: &Group) -> String {
     let counts = group.worker_counts();
     let (last, others) = counts.split_last().map_or((0, &[][..]), |(last, rest)| (*last, rest));
     let mut about = format!(
-        "Bars give the speedup at {last} workers, to the right of 1× where parallel is faster; \
-         whiskers its spread. Grey: the engine chose the sequential path."
+        "Bars give the speedup at {}, to the right of 1× where parallel is faster; whiskers its \
+         spread. Grey: the engine chose the sequential path.",
+        figure::workers(last)
     );
     if !others.is_empty() {
         let list: Vec<_> = others.iter().map(ToString::to_string).collect();

@@ -5,7 +5,7 @@ use super::{
     markup::Drawing,
 };
 use crate::{
-    figure::{milliseconds, ratio},
+    figure::{self, milliseconds, ratio},
     findings::Group,
     measurement::Measurement,
 };
@@ -48,7 +48,7 @@ pub(super) fn plot(group: &Group, workers: usize) -> String {
         row(&mut drawing, &axis, TOP + ROW * (position as f64 + 0.5), bar, all);
     }
     drawing.line("zero", (axis.place(1.0), TOP - 6.0), (axis.place(1.0), bottom + 4.0));
-    drawing.finish(&format!("Speedup at {workers} workers by workload"))
+    drawing.finish(&format!("Speedup at {} by workload", figure::workers(workers)))
 }
 
 fn row(drawing: &mut Drawing, axis: &Axis, y: f64, bar: &Measurement, all: &[Measurement]) {
@@ -76,10 +76,10 @@ fn row(drawing: &mut Drawing, axis: &Axis, y: f64, bar: &Measurement, all: &[Mea
 
 fn title(one: &Measurement) -> String {
     format!(
-        "{} at {} workers{}: {}× ({}–{}), {} ms sequential, {} ms parallel, {:.2} executions \
+        "{} at {}{}: {}× ({}–{}), {} ms sequential, {} ms parallel, {:.2} executions \
          per transaction, {}× CPU time",
         one.workload,
-        one.workers,
+        figure::workers(one.workers),
         if one.workers_used == 0 { " (sequential path chosen)" } else { "" },
         ratio(one.ratio),
         ratio(one.ratio_low),

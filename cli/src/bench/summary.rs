@@ -2,7 +2,8 @@
 
 use crate::{CliError, Console};
 use blockloom_benches::{
-    Group, LARGE_BLOCK_GAS, Measurement, MemoryPoint, SweepPoint, Verdict, figure::ratio,
+    Group, LARGE_BLOCK_GAS, Measurement, MemoryPoint, SweepPoint, Verdict,
+    figure::{self, ratio},
     geometric_mean,
 };
 use serde::Serialize;
@@ -52,8 +53,9 @@ pub(crate) fn report(group: &Group, console: &mut Console<'_>) -> Result<(), Cli
         };
         console.record(&mean)?;
         console.line(&format!(
-            "above {} Mgas at {workers} workers: geometric mean {}x over {} blocks, lowest {}x ({})",
+            "above {} Mgas at {}: geometric mean {}x over {} blocks, lowest {}x ({})",
             LARGE_BLOCK_GAS / 1_000_000,
+            figure::workers(workers),
             ratio(mean.ratio_geometric_mean),
             mean.blocks,
             ratio(mean.ratio_lowest),

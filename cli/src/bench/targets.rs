@@ -30,9 +30,8 @@ pub(crate) fn measure(args: &BenchArgs, console: &mut Console<'_>) -> Result<Fin
     let chosen = Chosen::new(args)?;
     let mut by_setting = BTreeMap::new();
     for setting in Setting::ALL {
-        let jobs = chosen.of(setting);
-        if !jobs.is_empty() {
-            let group = one_setting(setting, &jobs, args, &mut found, console)?;
+        if !chosen.of(setting).is_empty() {
+            let group = one_setting(setting, &chosen, args, &mut found, console)?;
             by_setting.insert(setting, group.measurements.clone());
             found.groups.push(group);
         }
@@ -86,24 +85,25 @@ impl Chosen {
 /// under rising contention.
 fn one_setting(
     setting: Setting,
-    jobs: &[Job],
+    chosen: &Chosen,
     args: &BenchArgs,
     found: &mut Findings,
     console: &mut Console<'_>,
 ) -> Result<Group, CliError> {
+    let jobs = chosen.of(setting);
     let defaults = parameters(args);
     let gas_target = setting.gas().unwrap_or(defaults.gas_target);
     let parameters = Parameters { gas_target, ..defaults };
     let latency = latency(setting.latency_us(), console)?;
     let mut session = Session::start(args, setting.workers(), setting.mode(), latency)?;
     let is_ordinary = setting == Setting::Ordinary;
-    let sweeps = is_ordinary && args.workloads.is_empty();
+    let sweeps = is_ordinary && chosen.has(SWEPT);
     let n_points = if sweeps { SWEEP_STEPS as usize + 1 } else { 0 };
     let n_rounds = (jobs.len() + n_points) * session.rounds_per_job();
     let bar = console.bar(Some(n_rounds as u64), Unit::Items);
     let title = setting.title().to_owned();
     let mut group = Group { title, measurements: Vec::new() };
-    for job in jobs {
+    for job in &jobs {
         let (workload, measurements) = session.measure(job, &parameters, &bar)?;
         for one in &measurements {
             bar.suspend(|| console.record(one))?;

@@ -54,7 +54,8 @@ fn forced_runs_are_parallel_and_memory_is_measured() {
     let found = run_ok(args).json();
     assert_eq!((&found[0]["mode"], &found[0]["workers_used"]), (&json!("parallel"), &json!(2)));
     assert!(found[0]["at_frontier"].is_number(), "{found:?}");
-    if cfg!(target_os = "linux") {
+    // Some containers have no such file; then there is no measurement either.
+    if Path::new("/proc/self/clear_refs").exists() {
         assert!(found[0]["peak_bytes"].is_u64(), "{found:?}");
         assert!(found[0]["sequential_peak_bytes"].is_u64(), "{found:?}");
     }
