@@ -21,7 +21,7 @@ use blockloom_benches::{
     Findings, Group, Latency, Protocol, Provenance, Setting, StageTimes, Sweep, SweepPoint,
 };
 use blockloom_engine::Mode;
-use blockloom_fixtures::workload::{Parameters, catalogue};
+use blockloom_fixtures::workload::{Parameters, Recipe, catalogue};
 use selection::{Job, jobs, recipe};
 use session::Session;
 use std::{env, time::Duration};
@@ -52,9 +52,10 @@ pub fn bench(args: &BenchArgs, console: &mut Console<'_>) -> Result<Findings, Cl
 fn chosen(args: &BenchArgs, console: &mut Console<'_>) -> Result<Findings, CliError> {
     let mut found = findings(args);
     let jobs = jobs(&args.workloads)?;
+    let swept = args.sweep.as_deref().map(recipe).transpose()?;
     let latency = latency(args.latency_us, console)?;
     let mut session = Session::start(args, &args.workers, mode(args), latency)?;
-    let n_points = if args.sweep.is_some() { SWEEP_STEPS as usize + 1 } else { 0 };
+    let n_points = if swept.is_some() { SWEEP_STEPS as usize + 1 } else { 0 };
     let n_rounds = (jobs.len() + n_points) * session.rounds_per_job();
     let bar = console.bar(Some(n_rounds as u64), Unit::Items);
     let parameters = parameters(args);
@@ -72,8 +73,8 @@ fn chosen(args: &BenchArgs, console: &mut Console<'_>) -> Result<Findings, CliEr
             None => found.groups.push(Group { title, measurements }),
         }
     }
-    if let Some(name) = &args.sweep {
-        found.sweep = Some(sweep(name, &parameters, &mut session, &bar)?);
+    if let Some(recipe) = swept {
+        found.sweep = Some(sweep(recipe, &parameters, &mut session, &bar)?);
     }
     bar.finish_and_clear();
     for group in &found.groups {
@@ -92,14 +93,14 @@ fn chosen(args: &BenchArgs, console: &mut Console<'_>) -> Result<Findings, CliEr
 /// Steps from no contention to full.
 const SWEEP_STEPS: u32 = 10;
 
-/// Measures the workload `name` at rising hot ratios, memory aside.
+/// Measures the workload of `recipe` at rising hot ratios, memory aside.
 fn sweep(
-    name: &str,
+    recipe: &'static Recipe,
     parameters: &Parameters,
     session: &mut Session,
     bar: &indicatif::ProgressBar,
 ) -> Result<Sweep, CliError> {
-    let job = Job::Generated(recipe(name)?);
+    let job = Job::Generated(recipe);
     let mut points = Vec::new();
     for step in 0..=SWEEP_STEPS {
         let hot_ratio = f64::from(step) / f64::from(SWEEP_STEPS);
@@ -107,7 +108,7 @@ fn sweep(
         let (_, measurements) = session.measure_time(&job, &parameters, bar)?;
         points.push(SweepPoint { hot_ratio, measurements });
     }
-    Ok(Sweep { workload: name.to_owned(), points })
+    Ok(Sweep { workload: recipe.name().to_owned(), points })
 }
 
 /// What `--list` prints.

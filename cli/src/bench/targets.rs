@@ -114,7 +114,7 @@ fn one_setting(
         }
     }
     if sweeps {
-        found.sweep = Some(sweep(SWEPT, &parameters, &mut session, &bar)?);
+        found.sweep = Some(sweep(recipe(SWEPT)?, &parameters, &mut session, &bar)?);
     }
     bar.finish_and_clear();
     Ok(group)
