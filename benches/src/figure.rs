@@ -6,6 +6,12 @@ pub fn ratio(value: f64) -> String {
     if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
+/// From one ratio to another.
+#[must_use]
+pub fn spread(low: f64, high: f64) -> String {
+    format!("{}–{}", ratio(low), ratio(high))
+}
+
 /// Milliseconds with three digits or so.
 #[must_use]
 pub fn milliseconds(value: f64) -> String {

@@ -1,7 +1,11 @@
 //! Everything one run of the bench found out: what results and reports show.
 
 use crate::{
-    machine::Provenance, measurement::Measurement, stages::StageTimes, statistics::Line,
+    figure::{bytes, ratio, spread, workers},
+    machine::Provenance,
+    measurement::Measurement,
+    stages::StageTimes,
+    statistics::Line,
     targets::Verdict,
 };
 
@@ -67,6 +71,44 @@ pub struct MemoryPoint {
     pub sequential_peak_bytes: u64,
 }
 
+impl SweepPoint {
+    /// Titles of the [`rows`](Self::rows).
+    pub const TITLES: [&str; 6] =
+        ["hot ratio", "workers", "ratio", "10th–90th", "runs/tx", "CPU ratio"];
+
+    /// One row of a table per worker count.
+    pub fn rows(&self) -> impl Iterator<Item = [String; 6]> {
+        self.measurements.iter().map(|one| {
+            [
+                format!("{:.1}", self.hot_ratio),
+                one.workers.to_string(),
+                ratio(one.ratio),
+                spread(one.ratio_low, one.ratio_high),
+                format!("{:.2}", one.executions_per_tx),
+                ratio(one.cpu_ratio),
+            ]
+        })
+    }
+}
+
+impl MemoryPoint {
+    /// Titles of the [`cells`](Self::cells).
+    pub const TITLES: [&str; 5] = ["txs", "peak", "bytes/tx", "seq peak", "seq bytes/tx"];
+
+    /// The point as a row of a table.
+    #[must_use]
+    pub fn cells(&self) -> [String; 5] {
+        let per_tx = |size: u64| format!("{:.0}", size as f64 / self.txs.max(1) as f64);
+        [
+            self.txs.to_string(),
+            bytes(self.peak_bytes as f64),
+            per_tx(self.peak_bytes),
+            bytes(self.sequential_peak_bytes as f64),
+            per_tx(self.sequential_peak_bytes),
+        ]
+    }
+}
+
 impl Group {
     /// The workloads in the order of their measurements, each with those.
     pub fn workloads(&self) -> impl Iterator<Item = (&str, &[Measurement])> {
@@ -85,14 +127,28 @@ impl Group {
     }
 }
 
-/// How memory grows with the block: bytes by transactions, parallel and
-/// sequential. `None` for fewer than two sizes.
+/// What `points` are about and how memory grows with the block, in a sentence
+/// or two. Empty for none.
 #[must_use]
-pub fn memory_growth(points: &[MemoryPoint]) -> Option<[Line; 2]> {
+pub fn memory_growth(points: &[MemoryPoint]) -> String {
+    let Some(first) = points.first() else { return String::new() };
     let line = |of: fn(&MemoryPoint) -> u64| {
         let points: Vec<_> =
             points.iter().map(|point| (point.txs as f64, of(point) as f64)).collect();
         Line::through(&points)
     };
-    Some([line(|point| point.peak_bytes)?, line(|point| point.sequential_peak_bytes)?])
+    let mut text = format!(
+        "Peak of {}, its result included, on the parallel path at {} and sequentially.",
+        first.workload,
+        workers(first.workers)
+    );
+    let lines = (line(|point| point.peak_bytes), line(|point| point.sequential_peak_bytes));
+    if let (Some(parallel), Some(sequential)) = lines {
+        text += &format!(
+            " By least squares that is {:.0} bytes per transaction in parallel (R² = {:.3}) and \
+             {:.0} sequentially (R² = {:.3}).",
+            parallel.slope, parallel.r_squared, sequential.slope, sequential.r_squared
+        );
+    }
+    text
 }

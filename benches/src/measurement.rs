@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Timing,
+    figure::{count, milliseconds, ratio, some_bytes, spread},
     pairing::{Contestant, Rounds},
     statistics::{median, quantile},
     workload::Workload,
@@ -77,6 +78,52 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// Titles of the [`cells`](Self::cells) of a measurement; the first is of
+    /// text, the others of numbers.
+    pub const TITLES: [&str; 15] = [
+        "workload",
+        "workers",
+        "txs",
+        "gas",
+        "seq ms",
+        "par ms",
+        "ratio",
+        "10th–90th",
+        "CPU ratio",
+        "Mgas/s",
+        "tx/s",
+        "runs/tx",
+        "validations/tx",
+        "peak",
+        "seq peak",
+    ];
+
+    /// The measurement as a row of a table.
+    #[must_use]
+    pub fn cells(&self) -> [String; 15] {
+        let workers = match self.workers_used {
+            0 => format!("{} (0 used)", self.workers),
+            _ => self.workers.to_string(),
+        };
+        [
+            self.workload.clone(),
+            workers,
+            self.txs.to_string(),
+            count(self.gas as f64),
+            milliseconds(self.sequential_ms),
+            milliseconds(self.parallel_ms),
+            ratio(self.ratio),
+            spread(self.ratio_low, self.ratio_high),
+            ratio(self.cpu_ratio),
+            format!("{:.0}", self.gas_per_second / 1e6),
+            count(self.txs_per_second),
+            format!("{:.2}", self.executions_per_tx),
+            format!("{:.2}", self.validations_per_tx),
+            some_bytes(self.peak_bytes),
+            some_bytes(self.sequential_peak_bytes),
+        ]
+    }
+
     /// The results of `workload`, one per parallel engine.
     #[must_use]
     pub fn of(workload: &Workload, rounds: &Rounds) -> Vec<Self> {

@@ -1,8 +1,7 @@
 //! Findings as Markdown.
 
 use crate::{
-    figure::{bytes, count, milliseconds, ratio, some_bytes, workers},
-    findings::{Findings, Group, MemoryPoint, Sweep, memory_growth},
+    findings::{Findings, Group, MemoryPoint, Sweep, SweepPoint, memory_growth},
     measurement::Measurement,
     targets::{Standing, Verdict},
 };
@@ -81,91 +80,17 @@ fn targets(verdicts: &[Verdict]) -> String {
 }
 
 fn measurements(group: &Group) -> String {
-    let titles = [
-        "workload",
-        "workers",
-        "txs",
-        "gas",
-        "sequential ms",
-        "parallel ms",
-        "ratio",
-        "10th–90th",
-        "CPU ratio",
-        "Mgas/s",
-        "tx/s",
-        "runs/tx",
-        "validations/tx",
-        "peak",
-        "sequential peak",
-    ];
-    table(titles, 1, group.measurements.iter().map(row))
-}
-
-fn row(one: &Measurement) -> [String; 15] {
-    [
-        format!("`{}`", one.workload),
-        one.workers.to_string(),
-        one.txs.to_string(),
-        count(one.gas as f64),
-        milliseconds(one.sequential_ms),
-        milliseconds(one.parallel_ms),
-        ratio(one.ratio),
-        format!("{}–{}", ratio(one.ratio_low), ratio(one.ratio_high)),
-        ratio(one.cpu_ratio),
-        format!("{:.0}", one.gas_per_second / 1e6),
-        count(one.txs_per_second),
-        format!("{:.2}", one.executions_per_tx),
-        format!("{:.2}", one.validations_per_tx),
-        some_bytes(one.peak_bytes),
-        some_bytes(one.sequential_peak_bytes),
-    ]
+    table(Measurement::TITLES, 1, group.measurements.iter().map(Measurement::cells))
 }
 
 fn contention(sweep: &Sweep) -> String {
-    let rows = sweep.points.iter().flat_map(|point| {
-        point.measurements.iter().map(|one| {
-            [
-                format!("{:.1}", point.hot_ratio),
-                one.workers.to_string(),
-                ratio(one.ratio),
-                format!("{}–{}", ratio(one.ratio_low), ratio(one.ratio_high)),
-                format!("{:.2}", one.executions_per_tx),
-                ratio(one.cpu_ratio),
-            ]
-        })
-    });
-    let titles = ["hot ratio", "workers", "ratio", "10th–90th", "runs/tx", "CPU ratio"];
-    format!("Workload `{}`.\n\n{}", sweep.workload, table(titles, 0, rows))
+    let rows = sweep.points.iter().flat_map(SweepPoint::rows);
+    format!("Workload {}.\n\n{}", sweep.workload, table(SweepPoint::TITLES, 0, rows))
 }
 
 fn memory(points: &[MemoryPoint]) -> String {
-    let per_tx = |size: u64, txs: usize| format!("{:.0}", size as f64 / txs.max(1) as f64);
-    let rows = points.iter().map(|point| {
-        [
-            point.txs.to_string(),
-            bytes(point.peak_bytes as f64),
-            per_tx(point.peak_bytes, point.txs),
-            bytes(point.sequential_peak_bytes as f64),
-            per_tx(point.sequential_peak_bytes, point.txs),
-        ]
-    });
-    let titles = ["txs", "parallel peak", "bytes/tx", "sequential peak", "sequential bytes/tx"];
-    let mut text = points.first().map_or_else(String::new, |point| {
-        format!(
-            "Workload `{}`; parallel is the parallel path at {}.\n\n",
-            point.workload,
-            workers(point.workers)
-        )
-    });
-    text += &table(titles, 0, rows);
-    if let Some([parallel, sequential]) = memory_growth(points) {
-        text.push_str(&format!(
-            "\nBy least squares, parallel takes {:.0} bytes per transaction (R² = {:.3}) and \
-             sequential {:.0} (R² = {:.3}).\n",
-            parallel.slope, parallel.r_squared, sequential.slope, sequential.r_squared
-        ));
-    }
-    text
+    let rows = points.iter().map(MemoryPoint::cells);
+    format!("{}\n\n{}", memory_growth(points), table(MemoryPoint::TITLES, 0, rows))
 }
 
 /// A Markdown table; the first `n_text` columns to the left, the others to the

@@ -6,7 +6,11 @@ mod table;
 pub use setting::Setting;
 pub use table::TARGETS;
 
-use crate::{figure::ratio, measurement::Measurement, statistics::geometric_mean};
+use crate::{
+    figure::{ratio, spread},
+    measurement::Measurement,
+    statistics::geometric_mean,
+};
 
 /// Gas above which a mainnet block has enough to overlap to be held to a
 /// speedup.
@@ -104,7 +108,6 @@ impl Verdict {
             Bound::Ratio(least) | Bound::MeanRatio(least) => format!("≥ {least}"),
             Bound::CpuRatio(most) => format!("≤ {most} CPU"),
         };
-        let spread = |(low, high)| format!("{}–{}", ratio(low), ratio(high));
         let on = match (&self.workload, self.met) {
             (Some(workload), (met, all)) if all > 1 => format!("{met} of {all}, worst {workload}"),
             (Some(workload), _) => workload.clone(),
@@ -116,7 +119,7 @@ impl Verdict {
             workers.to_string(),
             bound,
             self.measured.map_or_else(|| "–".to_owned(), ratio),
-            self.spread.map_or_else(String::new, spread),
+            self.spread.map_or_else(String::new, |(low, high)| spread(low, high)),
             on,
         ]
     }

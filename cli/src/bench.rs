@@ -137,7 +137,7 @@ fn findings(args: &BenchArgs) -> Findings {
     Findings {
         provenance: Provenance::of(format!("blockloom {}", command.join(" "))),
         protocol: format!(
-            "{} rounds after {} to warm up; {mode}; spreads are from the 10th to the 90th \
+            "Rounds: {}, after {} to warm up; {mode}; spreads are from the 10th to the 90th \
              percentile.",
             protocol.samples, protocol.warm_ups
         ),

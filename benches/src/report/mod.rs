@@ -11,7 +11,7 @@ mod tables;
 
 use crate::{
     figure::{self, ratio},
-    findings::{Findings, Group},
+    findings::{Findings, Group, memory_growth},
     measurement::Measurement,
     statistics::geometric_mean,
 };
@@ -153,9 +153,7 @@ fn memory(findings: &Findings) -> String {
     if findings.memory.is_empty() {
         return String::new();
     }
-    let about = "Peak memory of executing one block, its result included, by number of \
-                 transactions; parallel is the parallel path.";
-    section("Memory", about, &tables::memory(&findings.memory))
+    section("Memory", &memory_growth(&findings.memory), &tables::memory(&findings.memory))
 }
 
 fn numbers(findings: &Findings) -> String {

@@ -2,12 +2,11 @@
 
 use super::markup::escaped;
 use crate::{
-    figure::{bytes, count, milliseconds, ratio, some_bytes},
-    findings::{Group, MemoryPoint, memory_growth},
+    findings::{Group, MemoryPoint},
     measurement::Measurement,
     targets::{Standing, Verdict},
 };
-use std::fmt::Write;
+use std::{fmt::Write, mem};
 
 /// One cell and its class.
 type Cell = (&'static str, String);
@@ -47,44 +46,18 @@ fn table<const N: usize>(
 
 /// Every measurement of a group.
 pub(super) fn numbers(group: &Group) -> String {
-    let titles = [
-        "workload",
-        "workers",
-        "txs",
-        "gas",
-        "sequential ms",
-        "parallel ms",
-        "ratio",
-        "spread",
-        "CPU ratio",
-        "Mgas/s",
-        "tx/s",
-        "runs/tx",
-        "validations/tx",
-        "peak",
-        "sequential peak",
-    ];
-    table(titles, 1, group.measurements.iter().map(row))
+    table(Measurement::TITLES, 1, group.measurements.iter().map(|one| cells(one.cells())))
 }
 
-fn row(one: &Measurement) -> [Cell; 15] {
-    [
-        text(one.workload.as_str()),
-        number(one.workers.to_string()),
-        number(one.txs.to_string()),
-        number(count(one.gas as f64)),
-        number(milliseconds(one.sequential_ms)),
-        number(milliseconds(one.parallel_ms)),
-        number(ratio(one.ratio)),
-        number(format!("{}–{}", ratio(one.ratio_low), ratio(one.ratio_high))),
-        number(ratio(one.cpu_ratio)),
-        number(format!("{:.0}", one.gas_per_second / 1e6)),
-        number(count(one.txs_per_second)),
-        number(format!("{:.2}", one.executions_per_tx)),
-        number(format!("{:.2}", one.validations_per_tx)),
-        number(some_bytes(one.peak_bytes)),
-        number(some_bytes(one.sequential_peak_bytes)),
-    ]
+/// Peak memory by size of the block.
+pub(super) fn memory(points: &[MemoryPoint]) -> String {
+    table(MemoryPoint::TITLES, 1, points.iter().map(|point| cells(point.cells())))
+}
+
+/// A row whose first cell is text.
+fn cells<const N: usize>(row: [String; N]) -> [Cell; N] {
+    let mut is_first = true;
+    row.map(|cell| if mem::take(&mut is_first) { text(cell) } else { number(cell) })
 }
 
 /// Targets and what became of them.
@@ -110,37 +83,4 @@ pub(super) fn targets(verdicts: &[Verdict]) -> String {
     let titles =
         ["blocks", "workload", "workers", "target", "measured", "spread", "", "measured on"];
     table(titles, 2, rows)
-}
-
-/// Peak memory by size of the block.
-pub(super) fn memory(points: &[MemoryPoint]) -> String {
-    let per_tx = |size: u64, txs: usize| format!("{:.0}", size as f64 / txs.max(1) as f64);
-    let rows = points.iter().map(|point| {
-        [
-            text(point.workload.as_str()),
-            number(point.txs.to_string()),
-            number(point.workers.to_string()),
-            number(bytes(point.peak_bytes as f64)),
-            number(per_tx(point.peak_bytes, point.txs)),
-            number(bytes(point.sequential_peak_bytes as f64)),
-            number(per_tx(point.sequential_peak_bytes, point.txs)),
-        ]
-    });
-    let titles = [
-        "workload",
-        "txs",
-        "workers",
-        "parallel peak",
-        "bytes/tx",
-        "sequential peak",
-        "sequential bytes/tx",
-    ];
-    let growth = memory_growth(points).map_or_else(String::new, |[parallel, sequential]| {
-        format!(
-            "<p>By least squares, parallel takes {:.0} bytes per transaction (R² = {:.3}) and \
-             sequential {:.0} (R² = {:.3}).</p>\n",
-            parallel.slope, parallel.r_squared, sequential.slope, sequential.r_squared
-        )
-    });
-    table(titles, 1, rows) + &growth
 }
