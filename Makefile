@@ -6,6 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 CARGO ?= cargo
 DATA ?= $(or $(BLOCKLOOM_DATA),../shared/data)
 WORKERS ?= 1,2,4,8
+SAMPLES ?= 21
 
 BLOCKLOOM := $(CARGO) run --quiet --package blockloom --
 BLOCKCHAIN_TESTS := $(DATA)/conformance/blockchain_tests
@@ -59,6 +60,13 @@ conformance: build ## every official test case and mainnet block in DATA
 		$(filter-out %amsterdam %amsterdamattime15k,$(wildcard $(BLOCKCHAIN_TESTS)/eest_bal_v5.7.0/for_*)) \
 		$(BLOCKCHAIN_TESTS)/legacytests \
 		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7
+
+# On a quiet machine: whatever else runs is measured too.
+.PHONY: results
+results: setup ## measure what the table of targets is about, into README.md and benches/RESULTS.md
+	$(CARGO) build --release --package blockloom
+	target/release/blockloom bench --targets $(wildcard $(DATA)/mainnet) --samples $(SAMPLES) \
+		--results benches/RESULTS.md --results README.md --report target/report
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -1,79 +1,99 @@
-//! Blocks to measure with, ready to execute: shared by the criterion targets.
+//! Measuring parallel against sequential execution: what criterion targets and
+//! `blockloom bench` share, so that both run the same code.
 //!
-//! # What is measured
+//! # What is inside the timer
 //!
-//! `block/<workload>/sequential` and `block/<workload>/parallel/<workers>` sit
-//! in one group and do the same work: from a recovered block and an in-memory
-//! base state to the complete [`BlockOutput`](blockloom_engine::BlockOutput).
-//! The sequential side is one reused stock EVM over a flat map of changes, with
-//! no multi-version layer, the same allocator and the same base state. Sender
-//! recovery, decoding and dropping the result are outside of the timer; the
-//! answer is checked after it.
+//! From a block with recovered senders and a base state to the complete
+//! [`BlockOutput`](blockloom_engine::BlockOutput): receipts with their logs,
+//! requests, gas, and the changes of the whole block in canonical form. That is
+//! one call of [`Engine::execute`](blockloom_engine::Engine::execute) or
+//! [`Engine::execute_sequential`](blockloom_engine::Engine::execute_sequential),
+//! and the preparation of transactions, system calls and withdrawals are part of
+//! both. Outside are decoding, sender recovery, building the base state,
+//! comparing and dropping the result, receipts root, state root and storage.
+//!
+//! # The baseline
+//!
+//! 1. It gives the *same output*, compared as a whole value after every single
+//!    run, not only in the first. The first one is held against the workload's
+//!    known answer as well.
+//! 2. It is stock revm under alloy-evm's block executor, on one thread: one EVM
+//!    for the whole block, over a flat map of what the block has read and
+//!    written so far. No multi-version memory, no read sets, no locks.
+//! 3. Allocator and base state are those of the parallel engine. Every engine
+//!    keeps its threads and its cache of code from run to run, as a client's
+//!    would from block to block.
+//! 4. Nothing is added to it. The parallel path at one worker against it is
+//!    what our bookkeeping costs; left to itself an engine with one worker takes
+//!    the sequential path, so that is measured with the path forced.
+//!
+//! # How a ratio comes about
+//!
+//! 1. All engines live in one process and take turns on the same block:
+//!    in each round every engine gives one sample, and who begins moves on by
+//!    one from round to round ([`measure`]).
+//! 2. A sample is one run, or for blocks of less than a millisecond the mean of
+//!    as many runs as fill one.
+//! 3. The samples of one round make a pair. A ratio is sequential by parallel
+//!    time of a pair; reported is the median over the rounds, and as its spread
+//!    the 10th and the 90th percentile. Whatever slows the machine for a while
+//!    slows both halves of a pair.
+//! 4. CPU time is that of all threads of the process between the same two
+//!    points.
+//! 5. Memory is measured apart from time, in a process of its own, see
+//!    [`PeakMeter`].
+//!
+//! # A slow base state
+//!
+//! [`SlowState`] lets each read of an account, slot or code wait, for both
+//! sides alike. The waiting thread sleeps; [`Latency`] measures what that
+//! really takes. Engines cache code, so only its first read waits.
+//!
+//! # Example
+//!
+//! ```
+//! use blockloom_benches::{Engines, Measurement, Protocol, Workload, measure};
+//! use blockloom_engine::Mode;
+//! use blockloom_fixtures::workload::{Parameters, find};
+//!
+//! let engines = Engines::new(&[1, 2], Mode::Parallel)?;
+//! let recipe = find("independent_transfers").expect("it is in the catalogue");
+//! let parameters = Parameters { txs: Some(20), ..Parameters::default() };
+//! let workload = Workload::generated(recipe, &parameters, engines.sequential())?;
+//! let protocol = Protocol { samples: 3, ..Protocol::default() };
+//! let rounds = measure(&workload, &workload.base, &engines, &protocol, || ())?;
+//! let [one, two] = &Measurement::of(&workload, &rounds)[..] else { unreachable!() };
+//! assert_eq!((one.workers, two.workers), (1, 2));
+//! assert!(two.ratio > 0.0 && two.ratio_low <= two.ratio_high);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-use blockloom_engine::{ChainSpec, Config, Engine, Mode, RecoveredBlock};
-use blockloom_fixtures::mainnet::MainnetSet;
-use blockloom_state::MemoryState;
-use std::path::{Path, PathBuf};
+mod workload;
 
-/// One block and all it needs.
-#[derive(Debug)]
-pub struct Workload {
-    /// What the results are filed under.
-    pub name: String,
-    /// The rules that hold for it.
-    pub spec: ChainSpec,
-    /// The block with its senders.
-    pub block: RecoveredBlock,
-    /// The state it runs on.
-    pub base: MemoryState,
-}
+mod clock;
+mod latency;
+mod pairing;
+mod peak;
+mod stages;
+mod statistics;
 
-/// Real blocks with different shapes: transfers only, one long chain, tokens
-/// and swaps, one transaction that dominates, the largest of the set.
-pub const MAINNET_BLOCKS: [u64; 6] =
-    [4_330_482, 11_814_555, 12_459_406, 15_274_915, 19_932_148, 24_476_008];
+mod measurement;
+mod targets;
 
-/// The [`MAINNET_BLOCKS`] of the shared test data below `data`.
-///
-/// # Panics
-///
-/// If the data is there and cannot be read.
-#[must_use]
-pub fn mainnet(data: &Path) -> Vec<Workload> {
-    let folder = data.join("mainnet");
-    if !folder.exists() {
-        return Vec::new();
-    }
-    let set = MainnetSet::open(&folder).expect("the set of mainnet blocks is readable");
-    let load = |number: u64| {
-        let fixture = set.load(number).expect("the block is readable");
-        Workload {
-            name: format!("mainnet_{number}"),
-            spec: ChainSpec::mainnet(),
-            block: RecoveredBlock {
-                hash: fixture.hash,
-                block: fixture.block,
-                senders: fixture.senders,
-            },
-            base: fixture.pre_state,
-        }
-    };
-    MAINNET_BLOCKS.into_iter().map(load).collect()
-}
+pub mod figure;
+mod findings;
+mod machine;
+pub mod report;
+pub mod results;
 
-/// Where the shared test data is, beside the workspace.
-#[must_use]
-pub fn default_data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data")
-}
-
-/// An engine that takes the parallel path for every block.
-///
-/// # Panics
-///
-/// If its threads cannot be started.
-#[must_use]
-pub fn parallel_engine(workers: usize) -> Engine {
-    let config = Config { workers, mode: Mode::Parallel, ..Config::default() };
-    Engine::new(config).expect("threads can be started")
-}
+pub use clock::Timing;
+pub use findings::{Findings, Group, MemoryPoint, Sweep, SweepPoint, memory_growth};
+pub use latency::{Latency, SlowState};
+pub use machine::Provenance;
+pub use measurement::Measurement;
+pub use pairing::{Contestant, Engines, MeasureError, Protocol, Rounds, measure};
+pub use peak::{ENVIRONMENT, PeakMeter};
+pub use stages::{STAGES, StageTimes};
+pub use statistics::{Line, geometric_mean, median, quantile};
+pub use targets::{Bound, LARGE_BLOCK_GAS, Scope, Setting, Standing, TARGETS, Target, Verdict};
+pub use workload::{Workload, WorkloadError, WrongAnswer};

@@ -1,6 +1,6 @@
 //! The command line, as clap reads it. The doc comments are the help texts.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -23,6 +23,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Run blocks with known answers sequentially and in parallel and compare everything.
     Verify(VerifyArgs),
+    /// Measure parallel against sequential execution of the same blocks.
+    Bench(BenchArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -80,12 +82,130 @@ pub struct VerifyArgs {
     pub quiet: bool,
 }
 
-/// A worker count of `verify`. Zero would mean "every core" and make a run's
-/// meaning depend on the machine.
+/// Arguments of `blockloom bench`.
+///
+/// Both engines run each block in turns, in one process, and every result is compared.
+/// Ratios are sequential time by parallel time of one round; given are their median and the range
+/// from the 10th to the 90th percentile.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// Generated workloads by name (see `--list`), mainnet block files, or folders of them
+    /// [default: every generated workload].
+    #[arg(value_name = "WORKLOAD|FILE")]
+    pub workloads: Vec<PathBuf>,
+    /// Worker counts of the parallel runs, comma-separated.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2",
+          value_parser = worker_count)]
+    pub workers: Vec<usize>,
+    /// Rounds that count; in each, every engine gives one sample.
+    #[arg(long, value_name = "N", default_value = "21", value_parser = at_least_one)]
+    pub samples: usize,
+    /// How the parallel engine chooses its path.
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: BenchMode,
+    /// Gas that generated blocks use, with an optional k, M or G.
+    #[arg(long, value_name = "GAS", default_value = "30M", value_parser = gas)]
+    pub gas: u64,
+    /// Transactions in generated blocks, instead of a gas target.
+    #[arg(long, value_name = "N")]
+    pub txs: Option<usize>,
+    /// Accounts that send in generated blocks.
+    #[arg(long, value_name = "N")]
+    pub accounts: Option<usize>,
+    /// Share of transactions that go for the hot spot, from 0 to 1, where a workload has one.
+    #[arg(long, value_name = "SHARE")]
+    pub hot_ratio: Option<f64>,
+    /// Exponent of zipf distributions, where a workload has one.
+    #[arg(long, value_name = "EXPONENT")]
+    pub zipf: Option<f64>,
+    /// Seed of generated workloads.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Microseconds that each read of an account, slot or code from the base state waits.
+    #[arg(long, value_name = "N")]
+    pub latency_us: Option<u64>,
+    /// Also measure this workload at hot ratios from 0 to 1.
+    #[arg(long, value_name = "WORKLOAD")]
+    pub sweep: Option<String>,
+    /// Measure everything the table of targets is about, and say what is met.
+    #[arg(long, conflicts_with_all = ["workers", "mode", "gas", "txs", "latency_us", "sweep"])]
+    pub targets: bool,
+    /// Write the results as Markdown: between the lines `<!-- targets -->` and
+    /// `<!-- end of targets -->` of a file that has them, else as the whole file.
+    #[arg(long, value_name = "FILE")]
+    pub results: Vec<PathBuf>,
+    /// Write a page with plots to this folder.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Do not measure memory, which runs each block in processes of their own.
+    #[arg(long)]
+    pub no_memory: bool,
+    /// List the generated workloads and stop.
+    #[arg(long, conflicts_with = "targets")]
+    pub list: bool,
+    /// Print JSON, one object per line: each workload at each worker count.
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bar.
+    #[arg(long)]
+    pub quiet: bool,
+    /// Print only the peak memory of one run at so many workers, 0 for sequentially.
+    #[arg(long, hide = true, value_name = "N")]
+    pub peak_of: Option<usize>,
+}
+
+/// How the parallel engine of `blockloom bench` chooses its path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum BenchMode {
+    /// By itself, as users get it: blocks with little to overlap run sequentially.
+    #[default]
+    Adaptive,
+    /// In parallel whatever the block.
+    Parallel,
+}
+
+/// A worker count of `verify` or `bench`. Zero would mean "every core" and make
+/// a run's meaning depend on the machine.
 fn worker_count(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
         Ok(0) => Err("a worker count is at least 1".to_owned()),
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// A number of gas units, such as `30M`.
+fn gas(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let (digits, factor) = match text.char_indices().last() {
+        Some((end, 'k')) => (&text[..end], 1_000),
+        Some((end, 'M')) => (&text[..end], 1_000_000),
+        Some((end, 'G')) => (&text[..end], 1_000_000_000),
+        _ => (text, 1),
+    };
+    let number: u64 = digits.parse().map_err(|error| format!("{error}"))?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gas_may_have_a_unit() {
+        assert_eq!(gas("21000"), Ok(21_000));
+        assert_eq!(gas(" 30M "), Ok(30_000_000));
+        assert_eq!((gas("50k"), gas("1G")), (Ok(50_000), Ok(1_000_000_000)));
+        for wrong in ["", "M", "1.5G", "1T", "99999999999G"] {
+            assert!(gas(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

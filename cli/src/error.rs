@@ -1,6 +1,7 @@
 //! Why a command ended without its result.
 
 use alloy_primitives::B256;
+use blockloom_benches::{MeasureError, WorkloadError, figure};
 use blockloom_engine::{ChainSpecError, EngineError};
 use blockloom_fixtures::FixtureError;
 use blockloom_state::StoreError;
@@ -147,6 +148,44 @@ pub enum CliError {
         /// The first difference.
         difference: String,
     },
+    /// There is no such workload, and no such file.
+    #[error(
+        "{name}: no such workload or file; {}`blockloom bench --list` lists the workloads",
+        suggestion.map(|close| format!("did you mean {close}? ")).unwrap_or_default()
+    )]
+    UnknownWorkload {
+        /// What was asked for.
+        name: String,
+        /// The workload whose name is closest, if one is close.
+        suggestion: Option<&'static str>,
+    },
+    /// A workload cannot be made.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// A block cannot be measured.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// A run of a workload did not give what the sequential one gave.
+    #[error(
+        "workload {workload}, {}: parallel and sequential execution differ: {difference}",
+        figure::workers(*workers)
+    )]
+    Unequal {
+        /// The workload.
+        workload: String,
+        /// Workers of the run that differs; 0 for a sequential one.
+        workers: usize,
+        /// The first difference.
+        difference: String,
+    },
+    /// A file with results cannot be written.
+    #[error("writing {}", path.display())]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 impl CliError {
@@ -155,12 +194,26 @@ impl CliError {
         Self::Read { path: path.to_owned(), source }
     }
 
+    /// An error of writing `path`.
+    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+        Self::WriteFile { path: path.to_owned(), source }
+    }
+
     /// Process exit status: 1 for a block or result that is wrong, 2 for bad
     /// usage, I/O and everything else that kept the answer from being found.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
-            Self::InvalidBlock { .. } | Self::Disagreement { .. } => 1,
+            Self::InvalidBlock { .. }
+            | Self::Disagreement { .. }
+            | Self::Unequal { .. }
+            | Self::Measure(MeasureError::WrongAnswer { .. }) => 1,
+            Self::Workload(WorkloadError::Refused { source, .. })
+            | Self::Measure(MeasureError::Refused { source, .. })
+                if source.as_invalid().is_some() =>
+            {
+                1
+            }
             _ => 2,
         }
     }

@@ -4,6 +4,7 @@
 //!   and commits it to a store.
 //! - [`verify`](verify()) runs blocks with known answers, sequentially and in
 //!   parallel, and compares everything.
+//! - [`bench`](bench()) measures parallel against sequential execution.
 //! - [`run`] does what a command line asks for.
 //!
 //! Results go to the writer the caller gives, as text or as JSON, one object
@@ -12,13 +13,15 @@
 //! ([`CliError::exit_code`]).
 
 mod args;
+mod bench;
 mod console;
 mod error;
 mod rejection;
 mod replay;
 mod verify;
 
-pub use args::{Cli, Command, ReplayArgs, VerifyArgs};
+pub use args::{BenchArgs, BenchMode, Cli, Command, ReplayArgs, VerifyArgs};
+pub use bench::bench;
 pub use console::Console;
 pub use error::{CliError, chain_of_causes};
 pub use replay::{ReplayTotals, Stages, replay};
@@ -48,6 +51,10 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
             let mut console = Console::new(results, args.json, args.quiet);
             let totals = verify(&args, &mut console)?;
             Ok(u8::from(totals.failed > 0))
+        }
+        Command::Bench(args) => {
+            let mut console = Console::new(results, args.json, args.quiet);
+            bench(&args, &mut console).map(|_| 0)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -17,7 +17,8 @@ mod trial;
 mod verdict;
 
 pub(crate) use chain_test::OMMER_DEPTH;
-pub(crate) use discover::{case_files, is_mainnet_set};
+pub(crate) use difference::between_outputs;
+pub(crate) use discover::{FileKind, case_files, is_mainnet_set};
 pub(crate) use engines::between_results;
 pub use verdict::VerifyTotals;
 
@@ -31,7 +32,7 @@ use blockloom_fixtures::{
     mainnet::{MainnetBlock, MainnetSet, load_file as mainnet_block},
 };
 use difference::Difference;
-use discover::{CaseFile, FileKind};
+use discover::CaseFile;
 use engines::Engines;
 use indicatif::ProgressBar;
 use std::{
