@@ -46,6 +46,9 @@ type Gate<'m, R> = OnceLock<Option<Shared<'m, R>>>;
 /// The executor of a block that is not run in parallel after all.
 type Kept<'m, R> = Executor<'m, SharedBase<'m, R>>;
 
+/// How the parallel part ended.
+type Ended<'m, R> = (Option<Kept<'m, R>>, ExecutionStats);
+
 impl<S: Snapshot> Parallel<'_, S> {
     /// Runs the block on the calling thread and the threads of `pool`, with
     /// a memory of `memories`, which is left in `memory`, if it needs one.
@@ -86,7 +89,7 @@ impl<S: Snapshot> Parallel<'_, S> {
         scheduler: &'m OnceLock<Scheduler>,
         gate: &Gate<'m, S::Reader<'m>>,
         pool: &rayon::ThreadPool,
-    ) -> Result<(Option<Kept<'m, S::Reader<'m>>>, ExecutionStats), BlockError> {
+    ) -> Result<Ended<'m, S::Reader<'m>>, BlockError> {
         let total = Mutex::new(ExecutionStats::default());
         let work = |shared| {
             let worker = self.work(shared);

@@ -1,7 +1,7 @@
 //! Virtual workers step the scheduler through seeded interleavings, on one
 //! thread, and must end where a sequential run ends.
 
-use crate::{Blocked, Frontier, Limits, Scheduler, Step, Task, TxIdx, Version};
+use crate::{Blocked, Frontier, Hint, Known, Limits, Scheduler, Step, Task, TxIdx, Version};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -20,6 +20,18 @@ fn transactions() -> impl Strategy<Value = Vec<Transaction>> {
     let transaction =
         (variables(), variables()).prop_map(|(reads, writes)| Transaction { reads, writes });
     prop::collection::vec(transaction, 1..12)
+}
+
+/// What somebody may claim to know of a transaction, true or not.
+fn known() -> impl Strategy<Value = Known> {
+    let tx = || (0..12usize).prop_map(TxIdx::new);
+    let hint = prop_oneof![
+        4 => Just(Hint::None),
+        1 => tx().prop_map(Hint::After),
+        1 => Just(Hint::AtFrontier),
+        1 => Just(Hint::Long),
+    ];
+    (hint, prop::option::of(tx())).prop_map(|(hint, like)| Known { hint, like })
 }
 
 fn sequential(block: &[Transaction]) -> Vec<u64> {
@@ -178,6 +190,11 @@ impl<'s> Model<'s> {
                 }
             },
             Worker::Ran(version, reads) => {
+                if self.scheduler.is_doubted(version.tx) && !self.holds(version, &reads) {
+                    self.aborts += 1;
+                    self.scheduler.give_up(version);
+                    return Worker::Free;
+                }
                 self.publish(version, &reads);
                 Worker::Published(version, reads)
             }
@@ -199,8 +216,8 @@ impl<'s> Model<'s> {
 
 /// Runs `block` with as many workers as named in `schedule`, whose entries say
 /// who goes next; after its end all take turns. Returns the number of aborts.
-fn check(block: &[Transaction], schedule: &[usize], limits: Limits) -> u32 {
-    let scheduler = Scheduler::new(block.len(), limits, []);
+fn check(block: &[Transaction], known: &[Known], schedule: &[usize], limits: Limits) -> u32 {
+    let scheduler = Scheduler::new(block.len(), limits, known.iter().copied());
     let mut model = Model {
         block,
         scheduler: &scheduler,
@@ -235,11 +252,12 @@ proptest! {
     #[test]
     fn every_schedule_ends_where_the_sequential_run_does(
         block in transactions(),
+        known in prop::collection::vec(known(), 0..12),
         schedule in prop::collection::vec(0..4usize, 0..200),
         attempts in 1..5u32,
         window in 1..12u32,
     ) {
-        check(&block, &schedule, Limits { attempts, window, fixed_window: false });
+        check(&block, &known, &schedule, Limits { attempts, window, fixed_window: false });
     }
 }
 
@@ -249,7 +267,7 @@ fn a_chain_run_backwards_is_aborted_and_recovers() {
     let block = vec![link; 6];
     // All workers start something before any of them publishes.
     let schedule: Vec<_> = (0..24).map(|turn| 3 - turn % 4).collect();
-    let aborts = check(&block, &schedule, Limits::default());
+    let aborts = check(&block, &[], &schedule, Limits::default());
     assert!(aborts > 0, "the schedule forces a conflict");
 }
 
@@ -266,21 +284,84 @@ fn a_cancelled_block_hands_out_nothing_more() {
     assert!(!scheduler.is_complete());
 }
 
-#[test]
-fn a_planned_successor_waits_for_its_predecessor() {
-    let plan = [None, Some(TxIdx::new(0)), Some(TxIdx::new(9))];
-    let scheduler = Scheduler::new(3, Limits::default(), plan);
-    let Task::Frontier(frontier) = scheduler.next_task() else { panic!("the frontier is free") };
+/// The tasks of executing that are handed out now, run to their end at once.
+fn run_all(scheduler: &Scheduler) -> Vec<usize> {
     let mut started = Vec::new();
     while let Task::Execute(version) = scheduler.next_task() {
         started.push(version.tx.position());
         assert!(!scheduler.finish(version));
     }
-    assert_eq!(started, [0, 1, 2], "1 became ready when 0 had run");
+    started
+}
+
+fn scheduler(known: &[Known]) -> Scheduler {
+    Scheduler::new(known.len(), Limits::default(), known.iter().copied())
+}
+
+fn hinted(hint: Hint) -> Known {
+    Known { hint, like: None }
+}
+
+#[test]
+fn a_planned_successor_waits_for_its_predecessor() {
+    let after = |tx| hinted(Hint::After(TxIdx::new(tx)));
+    let scheduled = scheduler(&[Known::default(), after(0), after(9)]);
+    let Task::Frontier(frontier) = scheduled.next_task() else { panic!("the frontier is free") };
+    assert_eq!(run_all(&scheduled), [0, 1, 2], "1 became ready when 0 had run");
     drop(frontier);
-    let scheduler = Scheduler::new(2, Limits::default(), [None, Some(TxIdx::new(0))]);
-    let Task::Frontier(_frontier) = scheduler.next_task() else { panic!("the frontier is free") };
-    let Task::Execute(first) = scheduler.next_task() else { panic!("0 is ready") };
+    let scheduled = scheduler(&[Known::default(), after(0)]);
+    let Task::Frontier(_frontier) = scheduled.next_task() else { panic!("the frontier is free") };
+    let Task::Execute(first) = scheduled.next_task() else { panic!("0 is ready") };
     assert_eq!(first.tx, TxIdx::new(0));
-    assert!(matches!(scheduler.next_task(), Task::Idle), "1 waits for 0");
+    assert!(matches!(scheduled.next_task(), Task::Idle), "1 waits for 0");
+}
+
+#[test]
+fn what_takes_long_goes_first_and_what_is_quick_waits_for_the_frontier() {
+    let known = [Hint::None, Hint::AtFrontier, Hint::None, Hint::Long].map(hinted);
+    let scheduled = scheduler(&known);
+    let Task::Frontier(_frontier) = scheduled.next_task() else { panic!("the frontier is free") };
+    assert_eq!(run_all(&scheduled), [3, 0, 2]);
+}
+
+#[test]
+fn the_window_counts_only_what_may_be_speculated_on() {
+    let mut known = vec![hinted(Hint::AtFrontier); 100];
+    known.push(Known::default());
+    let limits = Limits { window: 1, ..Limits::default() };
+    let scheduled = Scheduler::new(known.len(), limits, known);
+    let Task::Frontier(_frontier) = scheduled.next_task() else { panic!("the frontier is free") };
+    assert_eq!(run_all(&scheduled), [100]);
+}
+
+#[test]
+fn those_alike_run_one_after_another_once_they_met() {
+    let like = |tx| Known { hint: Hint::None, like: Some(TxIdx::new(tx)) };
+    let scheduled = scheduler(&[Known::default(), like(0), like(1), Known::default()]);
+    let Task::Frontier(_frontier) = scheduled.next_task() else { panic!("the frontier is free") };
+    let Task::Execute(zero) = scheduled.next_task() else { panic!("0 is ready") };
+    let Task::Execute(one) = scheduled.next_task() else { panic!("nothing speaks against 1") };
+    assert!(!scheduled.finish(one));
+    assert!(scheduled.abort(one));
+    scheduled.reopen(one);
+    let Task::Execute(other) = scheduled.next_task() else { panic!("3 is ready") };
+    assert_eq!(other.tx, TxIdx::new(3), "1 waits for 0, and 2 for 1");
+    assert!(!scheduled.finish(zero));
+    assert_eq!(run_all(&scheduled), [1, 2]);
+    assert!(scheduled.was_chained(one.tx));
+    assert!(!scheduled.was_chained(zero.tx));
+}
+
+#[test]
+fn a_doubt_is_told_once_and_the_run_may_be_given_up() {
+    let scheduled = scheduler(&[Known::default(); 2]);
+    let Task::Frontier(_frontier) = scheduled.next_task() else { panic!("the frontier is free") };
+    let Task::Execute(version) = scheduled.next_task() else { panic!("0 is ready") };
+    assert!(!scheduled.is_doubted(version.tx));
+    scheduled.suspect(version.tx);
+    assert!(scheduled.is_doubted(version.tx));
+    assert!(!scheduled.is_doubted(version.tx));
+    scheduled.give_up(version);
+    let Task::Execute(again) = scheduled.next_task() else { panic!("0 is ready again") };
+    assert_eq!((again.tx, again.incarnation), (version.tx, version.incarnation.next()));
 }

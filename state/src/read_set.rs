@@ -165,7 +165,7 @@ mod tests {
     use alloy_primitives::B256;
 
     fn basics(balance: u64, nonce: u64) -> AccountBasics {
-        AccountBasics { balance: U256::from(balance), nonce, code_hash: KECCAK_EMPTY }
+        AccountBasics { balance: U256::from(balance), nonce, ..AccountBasics::NOBODY }
     }
 
     fn compare(

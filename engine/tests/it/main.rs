@@ -5,3 +5,4 @@ mod mainnet;
 mod property;
 mod support;
 mod traps;
+mod workloads;

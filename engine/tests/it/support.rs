@@ -34,10 +34,25 @@ static WAITING: Mutex<()> = Mutex::new(());
 
 static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(|| WORKERS.map(engine).into());
 
-/// An engine that takes the parallel path whatever the block.
-pub(crate) fn engine(workers: usize) -> Engine {
-    let config = Config { workers, mode: Mode::Parallel, access_list: true, ..Config::default() };
+static BARE: LazyLock<Vec<Engine>> = LazyLock::new(|| WORKERS.map(bare_engine).into());
+
+static ADAPTIVE: LazyLock<Engine> =
+    LazyLock::new(|| build(Config { workers: 2, mode: Mode::Adaptive, ..Config::default() }));
+
+fn build(config: Config) -> Engine {
     Engine::new(config).expect("threads can be started")
+}
+
+/// An engine that takes the parallel path whatever the block, and collects its
+/// access list, so that every account a transaction touched is looked at.
+pub(crate) fn engine(workers: usize) -> Engine {
+    build(Config { workers, mode: Mode::Parallel, access_list: true, ..Config::default() })
+}
+
+/// An engine that takes the parallel path whatever the block, and completes no
+/// more of a transaction's result than it must.
+fn bare_engine(workers: usize) -> Engine {
+    build(Config { workers, mode: Mode::Parallel, ..Config::default() })
 }
 
 /// Makes sure that nobody else makes workers wait.
@@ -48,6 +63,11 @@ pub(crate) fn waiting_alone() -> MutexGuard<'static, ()> {
 /// One engine per entry of [`WORKERS`], shared by all tests of a process.
 pub(crate) fn engines() -> &'static [Engine] {
     &ENGINES
+}
+
+/// The same without access lists.
+fn bare_engines() -> &'static [Engine] {
+    &BARE
 }
 
 /// An error as a whole: kind, place and words.
@@ -77,7 +97,20 @@ pub(crate) fn check<S: Snapshot>(
         });
         assert_same(&actual, &expected, workers);
     }
+    check_bare(spec, block, base);
     (expected, total)
+}
+
+/// The same for engines that build no access list: one that chooses its path,
+/// and one per entry of [`WORKERS`] that runs in parallel.
+#[track_caller]
+fn check_bare<S: Snapshot>(spec: &ChainSpec, block: &RecoveredBlock, base: &S) {
+    let answer = |result| verdict(result).map(|run| run.0);
+    let expected = answer(bare_engines()[0].execute_sequential(spec, block, base));
+    for engine in bare_engines().iter().chain([&*ADAPTIVE]) {
+        let actual = answer(engine.execute(spec, block, base));
+        assert_same(&actual, &expected, engine.workers());
+    }
 }
 
 /// Asserts that a parallel answer is the sequential one, and says where it
@@ -165,6 +198,13 @@ pub(crate) fn check_gated(
         });
         assert_same(&actual, &expected, workers);
         assert!(workers == 1 || gate.worked(), "nobody else came by at {workers} workers");
+    }
+    let answer = |result| verdict(result).map(|run| run.0);
+    let bare = answer(bare_engines()[0].execute_sequential(spec, block, &world.0));
+    for engine in bare_engines().iter().filter(|engine| engine.workers() > 1) {
+        let gate = Gate::new(&world.0, Some(Key::Account(lower)), on);
+        assert_same(&answer(engine.execute(spec, block, &gate)), &bare, engine.workers());
+        assert!(gate.worked(), "nobody else came by at {} workers", engine.workers());
     }
     (expected, all)
 }

@@ -12,3 +12,4 @@ mod drift;
 mod faults;
 mod nonce;
 mod system;
+mod transfers;

@@ -57,11 +57,10 @@ impl<V> Chain<V> {
 
     /// The newest transaction below `reader` whose write is as `is` says.
     pub(super) fn newest_where(&self, reader: TxIdx, is: impl Fn(&V) -> bool) -> Option<TxIdx> {
-        let found = |(tx, entry)| match entry {
-            &Entry::Value(ref value) if is(value) => Some(tx),
+        self.below(reader).find_map(|(tx, entry)| match entry {
+            Entry::Value(value) if is(value) => Some(tx),
             _ => None,
-        };
-        self.below(reader).find_map(found)
+        })
     }
 
     /// Notes that `tx` read here and that writes of `saw` and above matter to

@@ -174,7 +174,6 @@ fn stamps_tell_of_every_change() {
     note();
     publish(&memory, 1, slot_write(slot, 1));
     note();
-    drop(note);
     assert_eq!(stamps[0], Stamp::UNWRITTEN);
     stamps.dedup();
     assert_eq!(stamps.len(), 3, "published, then withdrawn");

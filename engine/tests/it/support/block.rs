@@ -68,6 +68,11 @@ impl Tx {
         Self::call(sender, to).value(value).gas(500_000)
     }
 
+    /// A transfer with a byte of data, so that it is left to the EVM.
+    pub(crate) fn send_noted(sender: Address, to: Address, value: impl Word) -> Self {
+        Self::send(sender, to, value).input(Bytes::from_static(&[1]))
+    }
+
     pub(crate) fn create(sender: Address, init: &super::code::Code) -> Self {
         Self::new(sender, TxKind::Create).input(init.bytes())
     }

@@ -126,7 +126,8 @@ fn a_contract_drains_a_sender_that_was_rich_when_speculation_looked() {
         let sender = crate::support::block::Signer::new(1).address;
         let drain = Code::new().op(op::SELFBALANCE).store_top(1).call(nobody(1), 999 * ETHER);
         let world = World::new().contract(contract(1), &drain).delegated(sender, contract(1));
-        let transactions = vec![Tx::call(user(0), sender), Tx::send(sender, user(1), 500 * ETHER)];
+        let transactions =
+            vec![Tx::call(user(0), sender), Tx::send_noted(sender, user(1), 500 * ETHER)];
         let block = block(header(fork), &world, transactions);
         let on = Key::Account(sender);
         let (answer, _) = check_gated(&spec(fork), &block, &world, user(0), on);

@@ -212,8 +212,8 @@ fn a_contract_that_leaves_everything_to_itself() {
         let world =
             World::new().rich_contract(contract(1), &Code::new().self_destruct(contract(1)), 50);
         let transactions = vec![
-            Tx::call(user(0), contract(1)).value(1),
-            Tx::call(user(1), contract(1)).value(2),
+            Tx::send_noted(user(0), contract(1), 1),
+            Tx::send_noted(user(1), contract(1), 2),
             Tx::send(user(2), contract(1), 4),
         ];
         let output = run_stale(fork, &world, transactions, user(0), Key::Account(contract(1)));

@@ -18,7 +18,7 @@ fn credits_to_one_account_order_nobody() {
     // In Amsterdam everything that is read counts.
     for fork in FORKS.into_iter().filter(|fork| *fork < Fork::Amsterdam) {
         let world = World::new().rich_contract(contract(1), &Code::new().op(op::STOP), 5);
-        let transactions = (0..6).map(|n| Tx::call(user(n), contract(1)).value(n + 1)).collect();
+        let transactions = (0..6).map(|n| Tx::send_noted(user(n), contract(1), n + 1)).collect();
         let block = block(header(fork), &world, transactions);
         // The lowest waits until the highest has read; were credits ordered,
         // all but the lowest would be stale.
@@ -97,9 +97,9 @@ fn a_sender_can_spend_what_an_earlier_transaction_gave_it() {
     for fork in FORKS {
         let world = World::new();
         let transactions = vec![
-            Tx::send(user(0), nobody(1), ETHER),
-            Tx::send(nobody(1), nobody(2), ETHER / 2),
-            Tx::send(nobody(2), nobody(3), ETHER / 4),
+            Tx::send_noted(user(0), nobody(1), ETHER),
+            Tx::send_noted(nobody(1), nobody(2), ETHER / 2),
+            Tx::send_noted(nobody(2), nobody(3), ETHER / 4),
         ];
         let output = run_stale(fork, &world, transactions, user(0), Key::Account(nobody(1)));
         assert_eq!(balance(&output, nobody(3)), Some(U256::from(ETHER / 4)), "{fork}");
