@@ -91,5 +91,8 @@ pub use read_set::{AccountRead, Agreement, Drift, Observed, ReadSet};
 pub use root::{state_root, storage_root};
 pub use snapshot::{BaseStateError, ErasedReader, ReaderPerWorker, Snapshot};
 #[cfg(feature = "rocksdb")]
-pub use store::{Committed, Durability, Genesis, NewBlock, Store, StoreError, Tip, Verified};
+pub use store::{
+    AccountProof, CacheUse, Committed, Durability, FamilySize, Genesis, HashedNodes, NewBlock,
+    Prepared, SlotProof, Store, StoreError, StoreStats, Tip, Verified,
+};
 pub use trie::{TrieError, WitnessError, WitnessState};

@@ -162,13 +162,13 @@ impl ChainReplay {
         timed(&mut stages.check, || place.check_before(&recovered.block)).map_err(invalid)?;
         let run = match &self.base {
             Base::Memory { state, .. } => self.executor.run(&spec, &recovered, &**state, stages),
-            Base::Store { store, .. } => self.executor.run(&spec, &recovered, store, stages),
+            Base::Store { store, .. } => self.executor.run(&spec, &recovered, &**store, stages),
         }?;
         let output = &run.executed.output;
         timed(&mut stages.check, || place.check_after(&recovered, output)).map_err(invalid)?;
-        let root = timed(&mut stages.root, || self.base.root_after(&output.changes))?;
-        check_root(&recovered, root).map_err(invalid)?;
-        timed(&mut stages.commit, || self.base.commit(&recovered, &output.changes))?;
+        let next = timed(&mut stages.root, || self.base.prepare(&output.changes))?;
+        check_root(&recovered, next.root()).map_err(invalid)?;
+        timed(&mut stages.commit, || self.base.commit(&recovered, next))?;
 
         let record = record(&recovered, &run, true);
         let Block { header, body } = recovered.block;

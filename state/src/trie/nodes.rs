@@ -77,7 +77,7 @@ impl Default for Link {
 
 impl Link {
     /// The link that stands for a whole trie.
-    pub(super) fn root(root: B256) -> Self {
+    pub(crate) fn root(root: B256) -> Self {
         if root == alloy_trie::EMPTY_ROOT_HASH {
             Self::default()
         } else {
@@ -103,7 +103,7 @@ impl Link {
 
     /// The hash that the link leads to; `None` for a node that is embedded or
     /// at hand.
-    pub(super) fn hash(&self) -> Option<B256> {
+    pub(crate) fn hash(&self) -> Option<B256> {
         match self {
             Self::Stored(reference) | Self::StoredLeaf(reference) => {
                 reference.as_hash().filter(|_| reference[0] == HASH_PREFIX)
@@ -117,7 +117,7 @@ impl Link {
     /// # Errors
     ///
     /// If the node is not in `source`, does not decode, or cannot be at `path`.
-    pub(super) fn read<S: NodeSource>(self, source: &S, path: &Nibbles) -> Result<Node, S::Error> {
+    pub(crate) fn read<S: NodeSource>(self, source: &S, path: &Nibbles) -> Result<Node, S::Error> {
         let hash = self.hash();
         match (self, hash) {
             (Self::Node(node), _) => Ok(node),

@@ -1,0 +1,234 @@
+//! A block's changes, worked out up to the state root but not written.
+
+use super::{
+    Store, StoreError, Tip,
+    codec::StoredAccount,
+    hashed::{HashedChange, HashedChanges},
+    node_cache::NodeCache,
+    trie_nodes::{HashedNodes, StoredTrie, TrieUpdate, TrieWrites},
+    view::View,
+};
+use crate::{
+    BlockChanges, root,
+    trie::{Change, PartialTrie},
+};
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use std::collections::BTreeMap;
+
+/// The state after a block, ready to be committed.
+///
+/// Good for as long as the tip is what it was: [`Store::commit_prepared`]
+/// refuses it later.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The tip it goes on from.
+    pub(super) on: Tip,
+    pub(super) root: B256,
+    /// Changed accounts by key, in order, each once.
+    pub(super) accounts: Vec<(B256, AccountUpdate)>,
+    /// The state trie.
+    pub(super) nodes: TrieUpdate,
+    /// Code by hash that is not stored yet.
+    pub(super) code: BTreeMap<B256, Bytes>,
+}
+
+/// What happens to one stored account.
+#[derive(Debug)]
+pub(super) struct AccountUpdate {
+    pub(super) before: Option<StoredAccount>,
+    /// `None` removes the account.
+    pub(super) after: Option<StoredAccount>,
+    /// Slots that change, by hash, in order. Where storage is wiped, that is
+    /// every slot that was stored.
+    pub(super) slots: Vec<SlotUpdate>,
+    /// The storage trie.
+    pub(super) nodes: TrieUpdate,
+}
+
+/// What happens to one slot; zero is no slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlotUpdate {
+    pub(super) slot: B256,
+    pub(super) before: U256,
+    pub(super) after: U256,
+}
+
+impl Prepared {
+    /// State root after the block.
+    pub fn root(&self) -> B256 {
+        self.root
+    }
+
+    /// Trie nodes hashed for it, in all tries.
+    pub fn hashed(&self) -> HashedNodes {
+        let mut hashed = self.nodes.hashed;
+        for (_, account) in &self.accounts {
+            hashed.absorb(&account.nodes.hashed);
+        }
+        hashed
+    }
+
+    /// Every trie the block changes.
+    pub(super) fn tries(&self) -> impl Iterator<Item = &TrieUpdate> {
+        self.accounts.iter().map(|(_, account)| &account.nodes).chain([&self.nodes])
+    }
+}
+
+impl Store {
+    /// Works out what a block on top of the tip leads to. Nothing is written.
+    ///
+    /// Costs a lookup per changed account and slot, and reading and hashing the
+    /// trie paths to them; a wiped storage is scanned. Accounts, and the
+    /// subtries of large ones, are spread over the rayon pool this is called
+    /// from. No lock is held, so a pool whose other tasks use the store as well
+    /// cannot come to a halt.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or an entry is damaged or missing; of
+    /// several, the first in the order of keys.
+    pub fn prepare(&self, changes: &BlockChanges) -> Result<Prepared, StoreError> {
+        let view = self.tables.view();
+        prepare(&view, &self.nodes, &HashedChanges::of_block(changes))
+    }
+
+    /// State root after `changes` on top of the tip: that of
+    /// [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Self::prepare).
+    pub fn root_after(&self, changes: &BlockChanges) -> Result<B256, StoreError> {
+        self.prepare(changes).map(|prepared| prepared.root)
+    }
+}
+
+/// Works out what `changes` on top of the view's tip lead to.
+pub(super) fn prepare(
+    view: &View<'_>,
+    cache: &NodeCache,
+    changes: &HashedChanges,
+) -> Result<Prepared, StoreError> {
+    let on = view.tip()?;
+    prepare_on(on, view, cache, changes)
+}
+
+/// The same where the view has no tip yet.
+pub(super) fn prepare_on(
+    on: Tip,
+    view: &View<'_>,
+    cache: &NodeCache,
+    changes: &HashedChanges,
+) -> Result<Prepared, StoreError> {
+    let updates: Vec<_> = changes
+        .accounts
+        .par_iter()
+        .map(|(key, change)| Ok((*key, account_update(view, cache, key, change)?)))
+        .collect();
+    let accounts: Vec<(B256, AccountUpdate)> =
+        updates.into_iter().collect::<Result<_, StoreError>>()?;
+    let mut leaves: Vec<_> =
+        accounts.iter().map(|(key, update)| account_leaf(key, update)).collect();
+    let mut writes = TrieWrites::default();
+    let trie = StoredTrie { view, cache, account: None };
+    let root = PartialTrie::new(&trie, on.root).update(&mut leaves, &mut writes)?;
+    let mut code = BTreeMap::new();
+    for (hash, bytes) in &changes.code {
+        if !view.has_code(hash)? {
+            code.insert(*hash, bytes.clone());
+        }
+    }
+    Ok(Prepared { on, root, accounts, nodes: writes.into(), code })
+}
+
+fn account_leaf(key: &B256, update: &AccountUpdate) -> Change {
+    let after = update.after.map(|account| {
+        alloy_rlp::encode(root::trie_account(&account.basics, account.storage_root))
+    });
+    Change { key: *key, existed: update.before.is_some(), after }
+}
+
+fn account_update(
+    view: &View<'_>,
+    cache: &NodeCache,
+    key: &B256,
+    change: &HashedChange,
+) -> Result<AccountUpdate, StoreError> {
+    let before = view.account(key)?;
+    let root_before = before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+    let is_wiped = change.wiped || change.after.is_none();
+    let wipes_something = is_wiped && root_before != EMPTY_ROOT_HASH;
+    let slots = if wipes_something {
+        slots_after_wipe(view, key, change)?
+    } else if change.after.is_none() {
+        Vec::new()
+    } else {
+        changed_slots(view, key, change)?
+    };
+    let mut leaves: Vec<_> = slots.iter().filter_map(|slot| slot_leaf(slot, is_wiped)).collect();
+    let mut writes = TrieWrites::default();
+    let trie = StoredTrie { view, cache, account: Some(*key) };
+    let root = if is_wiped { EMPTY_ROOT_HASH } else { root_before };
+    let storage_root = PartialTrie::new(&trie, root).update(&mut leaves, &mut writes)?;
+    let mut nodes = TrieUpdate::from(writes);
+    if wipes_something {
+        for node in view.slot_nodes_of(key)? {
+            let path = Nibbles::from_nibbles_unchecked(&node?[B256::len_bytes()..]);
+            nodes.records.entry(path).or_insert(None);
+        }
+    }
+    let after = change.after.map(|basics| StoredAccount { basics, storage_root });
+    Ok(AccountUpdate { before, after, slots, nodes })
+}
+
+/// The leaf of a slot, if it changes. Of a wiped storage only what is set
+/// counts, since its trie starts empty.
+fn slot_leaf(slot: &SlotUpdate, is_wiped: bool) -> Option<Change> {
+    let existed = !is_wiped && !slot.before.is_zero();
+    let is_change = if is_wiped { !slot.after.is_zero() } else { slot.before != slot.after };
+    is_change.then(|| {
+        let after = (!slot.after.is_zero()).then(|| alloy_rlp::encode(slot.after));
+        Change { key: slot.slot, existed, after }
+    })
+}
+
+/// The slots a change names, with what is stored of them.
+fn changed_slots(
+    view: &View<'_>,
+    key: &B256,
+    change: &HashedChange,
+) -> Result<Vec<SlotUpdate>, StoreError> {
+    let slots: Vec<Result<_, StoreError>> = change
+        .slots
+        .par_iter()
+        .with_min_len(SLOTS_PER_TASK)
+        .map(|(slot, after)| {
+            Ok(SlotUpdate { slot: *slot, before: view.slot(key, slot)?, after: *after })
+        })
+        .collect();
+    slots.into_iter().collect()
+}
+
+/// Slots one thread looks up before it is worth asking another: some 100 µs.
+const SLOTS_PER_TASK: usize = 64;
+
+/// Every stored slot of an account as cleared, but for those the change sets.
+fn slots_after_wipe(
+    view: &View<'_>,
+    key: &B256,
+    change: &HashedChange,
+) -> Result<Vec<SlotUpdate>, StoreError> {
+    let mut slots = BTreeMap::new();
+    for stored in view.slots_of(key)? {
+        let (slot, before) = stored?;
+        slots.insert(slot, SlotUpdate { slot, before, after: U256::ZERO });
+    }
+    // An account that is gone keeps nothing, whatever its change says.
+    for (slot, after) in change.slots.iter().filter(|_| change.after.is_some()) {
+        let fresh = SlotUpdate { slot: *slot, before: U256::ZERO, after: *after };
+        slots.entry(*slot).or_insert(fresh).after = *after;
+    }
+    Ok(slots.into_values().collect())
+}

@@ -1,0 +1,244 @@
+//! The store's tries: branches and extensions by path, leaves from the flat
+//! tables.
+//!
+//! The record of a node is its RLP. A branch's is followed by a mask of the
+//! children that are leaves found by hash, bit 0 for nibble 0, in two bytes,
+//! big endian: those have no record of their own, so nobody has to look for
+//! one. Nodes shorter than a hash are part of their parents.
+//!
+//! Records follow from the state alone: two stores with the same accounts and
+//! slots hold the same records, whatever blocks led there.
+
+use super::{
+    StoreError,
+    codec::Damage,
+    keys::{self, Family},
+    node_cache::NodeCache,
+    view::View,
+};
+use crate::{
+    root,
+    trie::{LEAF_MASK_BYTES, Link, Node, NodeLog, NodeSource, TrieError},
+};
+use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_trie::Nibbles;
+use std::collections::BTreeMap;
+
+/// One trie in a view of the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoredTrie<'a> {
+    pub(super) view: &'a View<'a>,
+    pub(super) cache: &'a NodeCache,
+    /// Whose storage trie it is; `None` for the state trie.
+    pub(super) account: Option<B256>,
+}
+
+impl StoredTrie<'_> {
+    pub(super) const fn family(&self) -> Family {
+        if self.account.is_some() { Family::TrieSlots } else { Family::TrieAccounts }
+    }
+
+    /// The node in this record, which leads on from `path`.
+    fn decode(&self, path: &Nibbles, record: &[u8]) -> Result<Node, StoreError> {
+        decode_record(record, path).map_err(|damage| match damage {
+            RecordDamage::Node(error) => self.damaged(error),
+            RecordDamage::Record(reason) => {
+                let key = keys::node(self.account.as_ref(), path);
+                super::tables::corrupt(self.family(), &key, reason)
+            }
+        })
+    }
+
+    /// First entry of the flat table whose key starts with `path`, as a leaf.
+    fn first_leaf(&self, path: &Nibbles) -> Result<Option<Node>, StoreError> {
+        let mut first = B256::ZERO;
+        path.pack_to(first.as_mut_slice());
+        let entry = match &self.account {
+            None => self.view.accounts_from(&first)?.next().transpose()?.map(|(key, account)| {
+                let leaf = root::trie_account(&account.basics, account.storage_root);
+                (key, alloy_rlp::encode(leaf))
+            }),
+            Some(owner) => {
+                let mut slots = self.view.slots_from(owner, &first)?;
+                slots.next().transpose()?.map(|(slot, value)| (slot, alloy_rlp::encode(value)))
+            }
+        };
+        let leaf = entry.map(|(key, value)| (Nibbles::unpack(key), value));
+        let leaf = leaf.filter(|(key, _)| key.starts_with(path));
+        Ok(leaf.map(|(key, value)| Node::leaf(key.slice(path.len()..), value)))
+    }
+}
+
+impl NodeSource for StoredTrie<'_> {
+    type Error = StoreError;
+
+    fn node(&self, path: &Nibbles, hash: B256) -> Result<Node, StoreError> {
+        if let Some(record) = self.cache.get(&hash) {
+            return self.decode(path, &record);
+        }
+        let key = keys::node(self.account.as_ref(), path);
+        match self.view.node(self.family(), &key)? {
+            // What a parent names by hash is believed under that hash only.
+            Some(record) if record_hash(&record) == Some(hash) => {
+                let node = self.decode(path, &record)?;
+                self.cache.insert(hash, record);
+                Ok(node)
+            }
+            _ => self.leaf(path, hash),
+        }
+    }
+
+    fn leaf(&self, path: &Nibbles, hash: B256) -> Result<Node, StoreError> {
+        let missing = || self.damaged(TrieError::MissingNode { path: *path, hash });
+        let leaf = self.first_leaf(path)?.ok_or_else(missing)?;
+        if leaf_hash(&leaf) == Some(hash) { Ok(leaf) } else { Err(missing()) }
+    }
+
+    fn damaged(&self, source: TrieError) -> StoreError {
+        StoreError::Trie { account: self.account, source: Box::new(source) }
+    }
+}
+
+/// Hash of a leaf, however short.
+pub(super) fn leaf_hash(leaf: &Node) -> Option<B256> {
+    leaf.rlp(&Nibbles::new(), &mut TrieWrites::default()).map(keccak256)
+}
+
+/// What a record is not.
+#[derive(Debug)]
+pub(super) enum RecordDamage {
+    /// Its RLP is no node.
+    Node(TrieError),
+    /// It has the wrong shape around the RLP.
+    Record(Damage),
+}
+
+/// Length of the RLP at the front of a record.
+fn rlp_length(record: &[u8]) -> Option<usize> {
+    let header = alloy_rlp::Header::decode(&mut &record[..]).ok()?;
+    Some(header.length_with_payload()).filter(|length| *length <= record.len())
+}
+
+/// Hash of the node in a record; `None` if there is none.
+pub(super) fn record_hash(record: &[u8]) -> Option<B256> {
+    rlp_length(record).map(|length| keccak256(&record[..length]))
+}
+
+/// The node in a record, its leaves marked.
+pub(super) fn decode_record(record: &[u8], path: &Nibbles) -> Result<Node, RecordDamage> {
+    let length = rlp_length(record).ok_or(RecordDamage::Record("it does not start with a node"))?;
+    let (rlp, mask) = record.split_at(length);
+    let mut node = Node::decode(rlp, path).map_err(RecordDamage::Node)?;
+    match (&mut node, mask) {
+        (Node::Branch(children), &[high, low]) => {
+            let mask = u16::from_be_bytes([high, low]);
+            for (nibble, child) in children.iter_mut().enumerate() {
+                if mask & (1 << nibble) == 0 {
+                    continue;
+                }
+                match std::mem::take(child) {
+                    Link::Stored(reference) if reference.is_hash() => {
+                        *child = Link::StoredLeaf(reference);
+                    }
+                    _ => return Err(RecordDamage::Record("a leaf is marked that has no hash")),
+                }
+            }
+            Ok(node)
+        }
+        (Node::Extension(_), []) => Ok(node),
+        _ => Err(RecordDamage::Record("what follows the node is not its mask of leaves")),
+    }
+}
+
+/// Nodes that were hashed, by the work keccak had with them.
+///
+/// Entry `i` counts nodes whose RLP fills `i + 1` blocks of keccak's 136 bytes:
+/// most leaves one, an account with long numbers two, a full branch four.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HashedNodes(pub [u64; 4]);
+
+impl HashedNodes {
+    /// Bytes that keccak-256 takes in at a time.
+    pub const BLOCK_BYTES: usize = 136;
+
+    /// How many nodes.
+    pub fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn add(&mut self, rlp_bytes: usize) {
+        // Padding takes one byte at least. No node is longer than four blocks.
+        let last = self.0.len() - 1;
+        self.0[(rlp_bytes / Self::BLOCK_BYTES).min(last)] += 1;
+    }
+
+    /// Adds the counts of another trie.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        for (count, other) in self.0.iter_mut().zip(&other.0) {
+            *count += other;
+        }
+    }
+}
+
+/// What an update of one trie reads and writes.
+#[derive(Debug, Default)]
+pub(super) struct TrieWrites {
+    read: Vec<(Nibbles, B256)>,
+    written: Vec<(Nibbles, B256, Bytes)>,
+    hashed: HashedNodes,
+}
+
+impl NodeLog for TrieWrites {
+    fn read(&mut self, path: Nibbles, hash: B256) {
+        self.read.push((path, hash));
+    }
+
+    fn wrote(&mut self, path: Nibbles, node: &Node, hash: B256, mut rlp: Vec<u8>) {
+        self.hashed.add(rlp.len());
+        match node {
+            Node::Branch(children) => {
+                let mask = (0..).zip(children.iter()).fold(0, |mask: u16, (nibble, child)| {
+                    mask | (u16::from(child.is_hashed_leaf()) << nibble)
+                });
+                rlp.extend_from_slice(&mask.to_be_bytes());
+                debug_assert!(rlp.len() > LEAF_MASK_BYTES, "a branch has children");
+            }
+            Node::Extension(_) => {}
+            Node::Leaf(_) | Node::Empty => return,
+        }
+        self.written.push((path, hash, rlp.into()));
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.read.extend(other.read);
+        self.written.extend(other.written);
+        self.hashed.absorb(&other.hashed);
+    }
+}
+
+/// What an update of one trie comes to.
+#[derive(Debug, Default)]
+pub(super) struct TrieUpdate {
+    /// Records by path, in path order; `None` for one that is gone.
+    pub(super) records: BTreeMap<Nibbles, Option<Bytes>>,
+    /// Hashes of nodes that were read, and so replaced.
+    pub(super) replaced: Vec<B256>,
+    /// New nodes by hash.
+    pub(super) new: Vec<(B256, Bytes)>,
+    /// Every node that was hashed, leaves included.
+    pub(super) hashed: HashedNodes,
+}
+
+impl From<TrieWrites> for TrieUpdate {
+    fn from(TrieWrites { read, written, hashed }: TrieWrites) -> Self {
+        // A node that was read and not written again at its path is gone.
+        let mut records: BTreeMap<_, _> = read.iter().map(|(path, _)| (*path, None)).collect();
+        let mut new = Vec::with_capacity(written.len());
+        for (path, hash, record) in written {
+            new.push((hash, record.clone()));
+            records.insert(path, Some(record));
+        }
+        let replaced = read.into_iter().map(|(_, hash)| hash).collect();
+        Self { records, replaced, new, hashed }
+    }
+}
