@@ -4,6 +4,8 @@
 //!   and commits it to a store.
 //! - [`verify`](verify()) runs blocks with known answers, sequentially and in
 //!   parallel, and compares everything.
+//! - [`unwind`](unwind()) goes back to an earlier block of a store.
+//! - [`db`](db()) looks into a store, checks it and copies its state.
 //! - [`run`] does what a command line asks for.
 //!
 //! Results go to the writer the caller gives, as text or as JSON, one object
@@ -13,15 +15,22 @@
 
 mod args;
 mod console;
+mod db;
 mod error;
 mod rejection;
 mod replay;
+mod unwind;
 mod verify;
 
-pub use args::{Cli, Command, ReplayArgs, VerifyArgs};
+pub use args::{
+    Cli, CodeOf, Command, DbCommand, ExportArgs, GetCommand, ImportArgs, ReplayArgs, StoreArgs,
+    UnwindArgs, VerifyArgs,
+};
 pub use console::Console;
+pub use db::db;
 pub use error::{CliError, chain_of_causes};
 pub use replay::{ReplayTotals, Stages, replay};
+pub use unwind::unwind;
 pub use verify::{VerifyTotals, verify};
 
 use clap::CommandFactory;
@@ -49,6 +58,8 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
             let totals = verify(&args, &mut console)?;
             Ok(u8::from(totals.failed > 0))
         }
+        Command::Unwind(args) => unwind(&args, results).map(|()| 0),
+        Command::Db(command) => db(&command, results).map(|()| 0),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "blockloom", &mut script);

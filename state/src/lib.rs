@@ -92,7 +92,8 @@ pub use root::{state_root, storage_root};
 pub use snapshot::{BaseStateError, ErasedReader, ReaderPerWorker, Snapshot};
 #[cfg(feature = "rocksdb")]
 pub use store::{
-    AccountProof, CacheUse, Committed, Durability, FamilySize, Genesis, HashedNodes, NewBlock,
-    Prepared, SlotProof, Store, StoreError, StoreStats, Tip, Verified,
+    AccountProof, BLOCK_HASHES, CacheUse, Committed, Durability, FamilySize, Genesis,
+    HashedAccount, HashedNodes, Import, ImportError, NewBlock, Prepared, SlotProof, Store,
+    StoreError, StoreStats, Tip, Verified,
 };
 pub use trie::{TrieError, WitnessError, WitnessState};

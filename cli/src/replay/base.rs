@@ -34,8 +34,13 @@ pub(crate) enum Base {
 
 impl Base {
     /// The store in `db`, created from `genesis` if the folder is absent or
-    /// empty; without `db`, the genesis state in memory.
-    pub(crate) fn open(db: Option<&Path>, genesis: GenesisBlock) -> Result<Self, CliError> {
+    /// empty; without `db`, the genesis state in memory. The store keeps
+    /// `undo_depth` blocks that can be unwound.
+    pub(crate) fn open(
+        db: Option<&Path>,
+        undo_depth: u64,
+        genesis: GenesisBlock,
+    ) -> Result<Self, CliError> {
         let Some(path) = db else {
             let root = genesis.header.state_root;
             let tip = Tip { number: genesis.header.number, hash: genesis.hash, root };
@@ -67,7 +72,8 @@ impl Base {
                 genesis: genesis.hash,
             });
         }
-        Ok(Self::Store { store: Box::new(store), path: path.to_owned() })
+        let store = Box::new(store.with_undo_depth(undo_depth));
+        Ok(Self::Store { store, path: path.to_owned() })
     }
 
     /// The last block whose state this is.

@@ -33,7 +33,7 @@ pub(super) fn replay(
     let spec = ChainSpec::from_genesis(&genesis.config)
         .map_err(|source| CliError::ChainSpec { path: genesis_path.to_owned(), source })?;
     let executor = Executor::new(args)?;
-    let mut chain = ChainReplay::open(spec, executor, args.db.as_deref(), genesis)?;
+    let mut chain = ChainReplay::open(spec, executor, args, genesis)?;
     let (mut blocks, length) = open(input)?;
     let bar = console.bar(length, Unit::Bytes);
     // Ends with the chain, or at its first error.
@@ -97,13 +97,13 @@ impl ChainReplay {
     fn open(
         spec: ChainSpec,
         executor: Executor,
-        db: Option<&Path>,
+        args: &ReplayArgs,
         genesis: GenesisBlock,
     ) -> Result<Self, CliError> {
         let tally = Tally::start();
         let first =
             Passed { header: genesis.header.clone(), hash: genesis.hash, ommers: Vec::new() };
-        let base = Base::open(db, genesis)?;
+        let base = Base::open(args.db.as_deref(), args.undo_depth, genesis)?;
         let parent = base.tip_header()?;
         let total_difficulty = Some(first.header.difficulty);
         let passed = VecDeque::from([first]);

@@ -7,5 +7,7 @@ mod bad_input;
 mod conformance;
 mod data;
 mod program;
+mod reorg;
 mod replay;
+mod store;
 mod verify;

@@ -1,8 +1,11 @@
 //! Changes by hashed key: what a block, an unwound block and a genesis state
 //! come down to before they are prepared.
 
-use crate::{AccountBasics, BlockChanges, MemoryState, root::hashed_slot};
-use alloy_primitives::{B256, Bytes, U256, keccak256};
+use crate::{
+    AccountBasics, AccountChange, BlockChanges, MemoryAccount, MemoryState,
+    root::{StateRootBuilder, StorageRootBuilder, hashed_slot, trie_account},
+};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use rayon::{
     iter::{IntoParallelIterator, ParallelIterator},
     slice::ParallelSliceMut,
@@ -31,7 +34,7 @@ impl HashedChanges {
     /// Hashes the keys of a block's changes, on the caller's rayon pool.
     pub(super) fn of_block(changes: &BlockChanges) -> Self {
         let accounts: Vec<_> = changes.accounts.iter().collect();
-        let hash = |(address, change): (&alloy_primitives::Address, &crate::AccountChange)| {
+        let hash = |(address, change): (&Address, &AccountChange)| {
             let slots: Vec<_> = change.slots.iter().map(|(slot, value)| (*slot, *value)).collect();
             let slots = hashed_slots(slots);
             (keccak256(address), HashedChange { after: change.after, wiped: change.wiped, slots })
@@ -44,7 +47,7 @@ impl HashedChanges {
     /// The changes that make an empty store into `state`.
     pub(super) fn of_state(state: &MemoryState) -> Self {
         let accounts: Vec<_> = state.accounts().collect();
-        let hash = |(address, account): (alloy_primitives::Address, &crate::MemoryAccount)| {
+        let hash = |(address, account): (Address, &MemoryAccount)| {
             let slots = hashed_slots(account.slots().collect());
             let after = Some(account.basics());
             (keccak256(address), HashedChange { after, wiped: false, slots })
@@ -52,6 +55,19 @@ impl HashedChanges {
         let mut accounts: Vec<_> = accounts.into_par_iter().map(hash).collect();
         accounts.par_sort_unstable_by_key(|(key, _)| *key);
         Self { accounts, code: state.codes().collect() }
+    }
+
+    /// State root after these changes to an empty state: every leaf is hashed.
+    pub(super) fn root_from_nothing(&self) -> B256 {
+        let mut builder = StateRootBuilder::default();
+        for (key, change) in &self.accounts {
+            let mut storage = StorageRootBuilder::default();
+            change.slots.iter().for_each(|(slot, value)| storage.add(slot, *value));
+            if let Some(basics) = &change.after {
+                builder.add(key, &trie_account(basics, storage.finish()));
+            }
+        }
+        builder.finish()
     }
 }
 

@@ -70,8 +70,11 @@ pub(super) mod meta {
     pub(crate) const SCHEMA: &[u8] = b"schema";
     /// Chain the blocks belong to.
     pub(crate) const CHAIN_ID: &[u8] = b"chain_id";
-    /// Hash of the block the store was created from.
+    /// Hash of the first block of the chain.
     pub(crate) const GENESIS_HASH: &[u8] = b"genesis_hash";
+    /// Hash of the oldest block whose header is stored: the genesis, unless
+    /// the store was imported.
+    pub(crate) const FIRST_HEADER: &[u8] = b"first_header";
     /// Newest block: number, hash and state root.
     pub(crate) const TIP: &[u8] = b"tip";
 }

@@ -22,6 +22,7 @@
 
 mod batch;
 mod codec;
+mod dump;
 mod error;
 mod hashed;
 mod keys;
@@ -39,6 +40,7 @@ mod verify_trie;
 mod view;
 
 pub use batch::{Committed, Durability, NewBlock};
+pub use dump::{BLOCK_HASHES, HashedAccount, Import, ImportError};
 pub use error::StoreError;
 pub use open::Genesis;
 pub use prepare::Prepared;
@@ -103,7 +105,7 @@ impl Store {
         self.chain_id
     }
 
-    /// Hash of the block the store was created from.
+    /// Hash of the first block of the chain.
     pub fn genesis_hash(&self) -> B256 {
         self.genesis_hash
     }
@@ -113,7 +115,7 @@ impl Store {
         self.head.read().tip
     }
 
-    /// Header of a block from genesis to tip, with its hash; `None` for any
+    /// Header of a block from the first to the tip, with its hash; `None` for any
     /// other number.
     ///
     /// # Errors

@@ -52,44 +52,13 @@ impl Store {
     /// If something is there already, if the state's root is not the header's,
     /// if the state lacks code it names, or if the disk refuses.
     pub fn create(path: impl AsRef<Path>, genesis: &Genesis<'_>) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        check_vacant(path)?;
         check_codes(genesis.state)?;
-        let (number, root) = (genesis.header.number, genesis.header.state_root);
-        batch::check_root(number, genesis.state.root(), root)?;
-
-        let mut options = tuning::database();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        let db = DB::open_cf_descriptors(&options, path, tuning::families())
-            .map_err(|source| opening(path, source))?;
-        let tables = Tables { db, options };
-
-        let nothing = Tip { number, hash: genesis.hash, root: EMPTY_ROOT_HASH };
-        let cache = NodeCache::new(NODE_CACHE_BYTES);
-        let changes = HashedChanges::of_state(genesis.state);
-        let prepared = prepare_on(nothing, &tables.view(), &cache, &changes)?;
-        // The same root by another way: the one above came from all leaves.
-        batch::check_root(number, prepared.root, root)?;
-        let tip = Tip { root, ..nothing };
-        let mut batch = BlockBatch::new(&tables);
-        batch.put_state(&prepared)?;
-        batch.put_code(&prepared.code)?;
-        batch.put(Family::Meta, meta::CHAIN_ID, &genesis.chain_id.to_be_bytes())?;
-        batch.put(Family::Meta, meta::GENESIS_HASH, genesis.hash.as_slice())?;
-        batch.put(Family::Meta, meta::SCHEMA, &SCHEMA.to_be_bytes())?;
-        batch.put_header(&tip, genesis.header)?;
-        batch.put_tip(&tip)?;
-        batch.write(Durability::Synced)?;
-        // Out of the log, so that damage to the log can cost later blocks but
-        // never the genesis.
-        for family in Family::ALL {
-            tables
-                .db
-                .flush_cf(tables.family(family)?)
-                .map_err(StoreError::database("writing the genesis state"))?;
-        }
-        Self::with_tables(tables)
+        let beginning = Beginning {
+            chain_id: genesis.chain_id,
+            genesis_hash: genesis.hash,
+            headers: &[(genesis.hash, genesis.header)],
+        };
+        begin(path.as_ref(), &beginning, &HashedChanges::of_state(genesis.state))
     }
 
     /// Opens the store at `path` and checks that it is ours, of this version,
@@ -130,6 +99,64 @@ impl Store {
             head: RwLock::new(Head { tip, oldest_undo }),
         })
     }
+}
+
+/// What a store knows from its first day on.
+#[derive(Debug)]
+pub(super) struct Beginning<'a> {
+    pub(super) chain_id: u64,
+    pub(super) genesis_hash: B256,
+    /// One header or more, an unbroken chain; the state is that after the last.
+    pub(super) headers: &'a [(B256, &'a Header)],
+}
+
+/// Makes a store with the state that `changes` lead to from nothing.
+pub(super) fn begin(
+    path: &Path,
+    beginning: &Beginning<'_>,
+    changes: &HashedChanges,
+) -> Result<Store, StoreError> {
+    let [.., (hash, header)] = beginning.headers else {
+        return Err(not_a_store(path, "it would have no block"));
+    };
+    check_vacant(path)?;
+    let (number, root) = (header.number, header.state_root);
+    batch::check_root(number, changes.root_from_nothing(), root)?;
+
+    let mut options = tuning::database();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    let db = DB::open_cf_descriptors(&options, path, tuning::families())
+        .map_err(|source| opening(path, source))?;
+    let tables = Tables { db, options };
+    let nothing = Tip { number, hash: *hash, root: EMPTY_ROOT_HASH };
+    let cache = NodeCache::new(NODE_CACHE_BYTES);
+    let prepared = prepare_on(nothing, &tables.view(), &cache, changes)?;
+    // The same root by another way: the one above came from all leaves.
+    batch::check_root(number, prepared.root, root)?;
+    let mut batch = BlockBatch::new(&tables);
+    batch.put_state(&prepared)?;
+    batch.put_code(&prepared.code)?;
+    for (hash, header) in beginning.headers {
+        let tip = Tip { number: header.number, hash: *hash, root: header.state_root };
+        batch.put_header(&tip, header)?;
+    }
+    batch.put(Family::Meta, meta::CHAIN_ID, &beginning.chain_id.to_be_bytes())?;
+    batch.put(Family::Meta, meta::GENESIS_HASH, beginning.genesis_hash.as_slice())?;
+    let first = beginning.headers.first().map_or(*hash, |(hash, _)| *hash);
+    batch.put(Family::Meta, meta::FIRST_HEADER, first.as_slice())?;
+    batch.put(Family::Meta, meta::SCHEMA, &SCHEMA.to_be_bytes())?;
+    batch.put_tip(&Tip { root, ..nothing })?;
+    batch.write(Durability::Synced)?;
+    // Out of the log, so that damage to the log can cost later blocks but
+    // never the first state.
+    for family in Family::ALL {
+        tables
+            .db
+            .flush_cf(tables.family(family)?)
+            .map_err(StoreError::database("writing the first state"))?;
+    }
+    Store::with_tables(tables)
 }
 
 fn check_tip(tables: &Tables, tip: &Tip) -> Result<(), StoreError> {

@@ -95,6 +95,10 @@ impl Tables {
         self.meta(meta::GENESIS_HASH, codec::decode_hash)
     }
 
+    pub(super) fn first_header(&self) -> Result<B256, StoreError> {
+        self.meta(meta::FIRST_HEADER, codec::decode_hash)
+    }
+
     pub(super) fn tip(&self) -> Result<Tip, StoreError> {
         self.meta(meta::TIP, codec::decode_tip)
     }

@@ -1,4 +1,5 @@
 mod crash;
+mod dumped;
 mod random;
 mod reorg;
 mod tries;

@@ -25,7 +25,7 @@ pub struct Verified {
     /// Trie nodes, each under the hash its parent names, and none but those
     /// that lead to the leaves above.
     pub n_nodes: u64,
-    /// Headers, an unbroken chain from genesis to tip.
+    /// Headers, an unbroken chain from the first to the tip.
     pub n_headers: u64,
     /// Undo records, one for each of the newest blocks.
     pub n_undo: u64,
@@ -48,7 +48,7 @@ impl Store {
         let codes = verify_codes(&self.tables, &mut verified)?;
         verify_state(&self.tables, &tip, &codes, &mut verified)?;
         verified.n_nodes = self.verify_tries(&self.tables.view(), tip.root)?;
-        verify_headers(&self.tables, &tip, self.genesis_hash, &mut verified)?;
+        verify_headers(&self.tables, &tip, &mut verified)?;
         verify_undo(&self.tables, &head, &mut verified)?;
         Ok(verified)
     }
@@ -117,17 +117,13 @@ fn check_account(
     Err(StoreError::Missing { family: Family::Code.name(), key: code_hash.into() })
 }
 
-fn verify_headers(
-    tables: &Tables,
-    tip: &Tip,
-    genesis_hash: B256,
-    verified: &mut Verified,
-) -> Result<(), StoreError> {
+fn verify_headers(tables: &Tables, tip: &Tip, verified: &mut Verified) -> Result<(), StoreError> {
+    let first = tables.first_header()?;
     let mut parent: Option<(u64, B256)> = None;
     for header in tables.headers()? {
         let (hash, header) = header?;
         let links = match parent {
-            None => hash == genesis_hash,
+            None => hash == first,
             Some((number, parent)) => {
                 number.checked_add(1) == Some(header.number) && header.parent_hash == parent
             }
