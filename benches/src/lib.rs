@@ -10,6 +10,8 @@
 //! recovery, decoding and dropping the result are outside of the timer; the
 //! answer is checked after it.
 
+pub mod root;
+
 use blockloom_engine::{ChainSpec, Config, Engine, Mode, RecoveredBlock};
 use blockloom_fixtures::mainnet::MainnetSet;
 use blockloom_state::MemoryState;

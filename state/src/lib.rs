@@ -29,8 +29,9 @@
 //!    committed to it in block order, by the rules of revm's own state.
 //! 5. **Changes.** [`BlockChanges`] is what the block did in canonical form:
 //!    sorted, and only what differs from before.
-//! 6. **Persist.** The store takes a block in one write batch, height and root
-//!    included, and refuses one whose root is not its header's.
+//! 6. **Persist.** The store works out a block's state root from the trie paths
+//!    it changes, takes the block in one write batch, height and root included,
+//!    and refuses one whose root is not its header's. It can go back, too.
 //!
 //! # Invariants
 //!

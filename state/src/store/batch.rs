@@ -5,7 +5,7 @@ use super::{
     keys::{self, Family, meta},
     prepare::Prepared,
     tables::Tables,
-    trie_nodes::TrieUpdate,
+    trie_nodes::TrieWrites,
     undo::Undo,
 };
 use crate::BlockChanges;
@@ -135,14 +135,7 @@ impl Store {
 
     /// Brings the nodes in memory to what has just been written.
     pub(super) fn remember(&self, written: &Prepared) {
-        for trie in written.tries() {
-            trie.replaced.iter().for_each(|hash| self.nodes.remove(hash));
-        }
-        for trie in written.tries() {
-            for (hash, record) in &trie.new {
-                self.nodes.insert(*hash, record.clone());
-            }
-        }
+        written.tries().for_each(|trie| trie.refresh(&self.nodes));
     }
 }
 
@@ -228,10 +221,10 @@ impl<'a> BlockBatch<'a> {
         Ok(())
     }
 
-    fn put_nodes(&mut self, account: Option<&B256>, trie: &TrieUpdate) -> Result<(), StoreError> {
+    fn put_nodes(&mut self, account: Option<&B256>, trie: &TrieWrites) -> Result<(), StoreError> {
         let family = if account.is_some() { Family::TrieSlots } else { Family::TrieAccounts };
-        for (path, record) in &trie.records {
-            let key = keys::node(account, path);
+        for (path, record) in trie.records() {
+            let key = keys::node(account, &path);
             match record {
                 Some(record) => self.put(family, &key, record)?,
                 None => self.delete(family, &key)?,

@@ -5,7 +5,7 @@ use super::{
     codec::StoredAccount,
     hashed::{HashedChange, HashedChanges},
     node_cache::NodeCache,
-    trie_nodes::{HashedNodes, StoredTrie, TrieUpdate, TrieWrites},
+    trie_nodes::{HashedNodes, StoredTrie, TrieWrites},
     view::View,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub struct Prepared {
     /// Changed accounts by key, in order, each once.
     pub(super) accounts: Vec<(B256, AccountUpdate)>,
     /// The state trie.
-    pub(super) nodes: TrieUpdate,
+    pub(super) nodes: TrieWrites,
     /// Code by hash that is not stored yet.
     pub(super) code: BTreeMap<B256, Bytes>,
 }
@@ -44,7 +44,7 @@ pub(super) struct AccountUpdate {
     /// every slot that was stored.
     pub(super) slots: Vec<SlotUpdate>,
     /// The storage trie.
-    pub(super) nodes: TrieUpdate,
+    pub(super) nodes: TrieWrites,
 }
 
 /// What happens to one slot; zero is no slot.
@@ -63,15 +63,13 @@ impl Prepared {
 
     /// Trie nodes hashed for it, in all tries.
     pub fn hashed(&self) -> HashedNodes {
-        let mut hashed = self.nodes.hashed;
-        for (_, account) in &self.accounts {
-            hashed.absorb(&account.nodes.hashed);
-        }
+        let mut hashed = HashedNodes::default();
+        self.tries().for_each(|trie| hashed.absorb(&trie.hashed()));
         hashed
     }
 
     /// Every trie the block changes.
-    pub(super) fn tries(&self) -> impl Iterator<Item = &TrieUpdate> {
+    pub(super) fn tries(&self) -> impl Iterator<Item = &TrieWrites> {
         self.accounts.iter().map(|(_, account)| &account.nodes).chain([&self.nodes])
     }
 }
@@ -140,7 +138,7 @@ pub(super) fn prepare_on(
             code.insert(*hash, bytes.clone());
         }
     }
-    Ok(Prepared { on, root, accounts, nodes: writes.into(), code })
+    Ok(Prepared { on, root, accounts, nodes: writes, code })
 }
 
 fn account_leaf(key: &B256, update: &AccountUpdate) -> Change {
@@ -172,15 +170,14 @@ fn account_update(
     let trie = StoredTrie { view, cache, account: Some(*key) };
     let root = if is_wiped { EMPTY_ROOT_HASH } else { root_before };
     let storage_root = PartialTrie::new(&trie, root).update(&mut leaves, &mut writes)?;
-    let mut nodes = TrieUpdate::from(writes);
     if wipes_something {
         for node in view.slot_nodes_of(key)? {
             let path = Nibbles::from_nibbles_unchecked(&node?[B256::len_bytes()..]);
-            nodes.records.entry(path).or_insert(None);
+            writes.wipe(path);
         }
     }
     let after = change.after.map(|basics| StoredAccount { basics, storage_root });
-    Ok(AccountUpdate { before, after, slots, nodes })
+    Ok(AccountUpdate { before, after, slots, nodes: writes })
 }
 
 /// The leaf of a slot, if it changes. Of a wiped storage only what is set

@@ -180,11 +180,16 @@ impl HashedNodes {
     }
 }
 
-/// What an update of one trie reads and writes.
+/// What an update of one trie replaces and makes.
 #[derive(Debug, Default)]
 pub(super) struct TrieWrites {
+    /// Branches and extensions that were read, by path and hash.
     read: Vec<(Nibbles, B256)>,
+    /// Branches and extensions that were hashed: path, hash and record.
     written: Vec<(Nibbles, B256, Bytes)>,
+    /// Paths of records that go with everything below them.
+    wiped: Vec<Nibbles>,
+    /// Every node that was hashed, leaves included.
     hashed: HashedNodes,
 }
 
@@ -212,33 +217,36 @@ impl NodeLog for TrieWrites {
     fn absorb(&mut self, other: Self) {
         self.read.extend(other.read);
         self.written.extend(other.written);
+        self.wiped.extend(other.wiped);
         self.hashed.absorb(&other.hashed);
     }
 }
 
-/// What an update of one trie comes to.
-#[derive(Debug, Default)]
-pub(super) struct TrieUpdate {
-    /// Records by path, in path order; `None` for one that is gone.
-    pub(super) records: BTreeMap<Nibbles, Option<Bytes>>,
-    /// Hashes of nodes that were read, and so replaced.
-    pub(super) replaced: Vec<B256>,
-    /// New nodes by hash.
-    pub(super) new: Vec<(B256, Bytes)>,
-    /// Every node that was hashed, leaves included.
-    pub(super) hashed: HashedNodes,
-}
+impl TrieWrites {
+    /// The record at `path` goes, unless one is written there.
+    pub(super) fn wipe(&mut self, path: Nibbles) {
+        self.wiped.push(path);
+    }
 
-impl From<TrieWrites> for TrieUpdate {
-    fn from(TrieWrites { read, written, hashed }: TrieWrites) -> Self {
+    /// Every node that was hashed, leaves included.
+    pub(super) const fn hashed(&self) -> HashedNodes {
+        self.hashed
+    }
+
+    /// Records by path, in path order; `None` for one that goes.
+    pub(super) fn records(&self) -> BTreeMap<Nibbles, Option<&Bytes>> {
         // A node that was read and not written again at its path is gone.
-        let mut records: BTreeMap<_, _> = read.iter().map(|(path, _)| (*path, None)).collect();
-        let mut new = Vec::with_capacity(written.len());
-        for (path, hash, record) in written {
-            new.push((hash, record.clone()));
-            records.insert(path, Some(record));
+        let gone = self.read.iter().map(|(path, _)| path).chain(&self.wiped);
+        let mut records: BTreeMap<_, _> = gone.map(|path| (*path, None)).collect();
+        records.extend(self.written.iter().map(|(path, _, record)| (*path, Some(record))));
+        records
+    }
+
+    /// Brings the nodes in memory up to date, once the records are written.
+    pub(super) fn refresh(&self, cache: &NodeCache) {
+        self.read.iter().for_each(|(_, hash)| cache.remove(hash));
+        for (_, hash, record) in &self.written {
+            cache.insert(*hash, record.clone());
         }
-        let replaced = read.into_iter().map(|(_, hash)| hash).collect();
-        Self { records, replaced, new, hashed }
     }
 }
