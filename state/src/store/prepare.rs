@@ -4,17 +4,21 @@ use super::{
     Store, StoreError, Tip,
     codec::StoredAccount,
     hashed::{HashedChange, HashedChanges},
+    keys,
     node_cache::NodeCache,
-    trie_nodes::{HashedNodes, StoredTrie, TrieWrites},
+    trie_nodes::{HashedNodes, StoredTrie, TrieWrites, leaf_hash},
     view::View,
 };
 use crate::{
     BlockChanges, root,
-    trie::{Change, PartialTrie},
+    trie::{Change, Node, PartialTrie},
 };
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::{
+    iter::{IntoParallelIterator, ParallelIterator},
+    slice::ParallelSlice,
+};
 use std::collections::BTreeMap;
 
 /// The state after a block, ready to be committed.
@@ -122,11 +126,13 @@ pub(super) fn prepare_on(
 ) -> Result<Prepared, StoreError> {
     let updates: Vec<_> = changes
         .accounts
-        .par_iter()
-        .map(|(key, change)| Ok((*key, account_update(view, cache, key, change)?)))
+        .par_chunks(LOOKUPS_PER_TASK)
+        .map(|accounts| account_updates(view, cache, accounts))
         .collect();
-    let accounts: Vec<(B256, AccountUpdate)> =
-        updates.into_iter().collect::<Result<_, StoreError>>()?;
+    let mut accounts: Vec<(B256, AccountUpdate)> = Vec::with_capacity(changes.accounts.len());
+    for updates in updates {
+        accounts.extend(updates?);
+    }
     let mut leaves: Vec<_> =
         accounts.iter().map(|(key, update)| account_leaf(key, update)).collect();
     let mut writes = TrieWrites::default();
@@ -148,13 +154,65 @@ fn account_leaf(key: &B256, update: &AccountUpdate) -> Change {
     Change { key: *key, existed: update.before.is_some(), after }
 }
 
+/// Entries of the flat tables that are looked up together, and then worked on
+/// in parallel. A lookup among others costs about a microsecond.
+const LOOKUPS_PER_TASK: usize = 64;
+
+fn account_updates(
+    view: &View<'_>,
+    cache: &NodeCache,
+    changes: &[(B256, HashedChange)],
+) -> Result<Vec<(B256, AccountUpdate)>, StoreError> {
+    let keys: Vec<_> = changes.iter().map(|(key, _)| *key).collect();
+    let accounts = view.accounts(&keys)?;
+    let slots = slots_before(view, changes)?;
+    let mut rest = slots.as_slice();
+    let tasks = changes.iter().zip(accounts).map(|((key, change), account)| {
+        let (slots, after) = rest.split_at(change.slots.len());
+        rest = after;
+        (key, change, Before { account, slots })
+    });
+    let updates: Vec<Result<_, StoreError>> = tasks
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|(key, change, before)| Ok((*key, account_update(view, cache, key, change, before)?)))
+        .collect();
+    updates.into_iter().collect()
+}
+
+/// What is stored of an account and of the slots that its change names.
+#[derive(Clone, Copy)]
+struct Before<'a> {
+    account: Option<StoredAccount>,
+    /// One for each slot of the change, in that order.
+    slots: &'a [U256],
+}
+
+/// What is stored of all slots that `changes` name, in their order.
+fn slots_before(
+    view: &View<'_>,
+    changes: &[(B256, HashedChange)],
+) -> Result<Vec<U256>, StoreError> {
+    let keys: Vec<_> = changes
+        .iter()
+        .flat_map(|(key, change)| change.slots.iter().map(|(slot, _)| keys::slot(key, slot)))
+        .collect();
+    let found: Vec<_> = keys.par_chunks(LOOKUPS_PER_TASK).map(|keys| view.slots(keys)).collect();
+    let mut before = Vec::with_capacity(keys.len());
+    for values in found {
+        before.extend(values?);
+    }
+    Ok(before)
+}
+
 fn account_update(
     view: &View<'_>,
     cache: &NodeCache,
     key: &B256,
     change: &HashedChange,
+    before: Before<'_>,
 ) -> Result<AccountUpdate, StoreError> {
-    let before = view.account(key)?;
+    let Before { account: before, slots: slots_before } = before;
     let root_before = before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
     let is_wiped = change.wiped || change.after.is_none();
     let wipes_something = is_wiped && root_before != EMPTY_ROOT_HASH;
@@ -163,12 +221,18 @@ fn account_update(
     } else if change.after.is_none() {
         Vec::new()
     } else {
-        changed_slots(view, key, change)?
+        let update = |((slot, after), before): (&(B256, U256), &U256)| SlotUpdate {
+            slot: *slot,
+            before: *before,
+            after: *after,
+        };
+        change.slots.iter().zip(slots_before).map(update).collect()
     };
     let mut leaves: Vec<_> = slots.iter().filter_map(|slot| slot_leaf(slot, is_wiped)).collect();
     let mut writes = TrieWrites::default();
     let trie = StoredTrie { view, cache, account: Some(*key) };
-    let root = if is_wiped { EMPTY_ROOT_HASH } else { root_before };
+    let root =
+        if is_wiped || is_only_leaf(&slots, root_before) { EMPTY_ROOT_HASH } else { root_before };
     let storage_root = PartialTrie::new(&trie, root).update(&mut leaves, &mut writes)?;
     if wipes_something {
         for node in view.slot_nodes_of(key)? {
@@ -178,6 +242,16 @@ fn account_update(
     }
     let after = change.after.map(|basics| StoredAccount { basics, storage_root });
     Ok(AccountUpdate { before, after, slots, nodes: writes })
+}
+
+/// Whether the slots that change hold all the storage there was: one slot. Many
+/// accounts have no more, and hashing its leaf costs far less than finding out
+/// that the root is no branch. The update then starts from nothing.
+fn is_only_leaf(slots: &[SlotUpdate], root: B256) -> bool {
+    let mut stored = slots.iter().filter(|slot| !slot.before.is_zero());
+    let (Some(slot), None) = (stored.next(), stored.next()) else { return false };
+    let leaf = Node::leaf(Nibbles::unpack(slot.slot), alloy_rlp::encode(slot.before));
+    leaf_hash(&leaf) == Some(root)
 }
 
 /// The leaf of a slot, if it changes. Of a wiped storage only what is set
@@ -190,26 +264,6 @@ fn slot_leaf(slot: &SlotUpdate, is_wiped: bool) -> Option<Change> {
         Change { key: slot.slot, existed, after }
     })
 }
-
-/// The slots a change names, with what is stored of them.
-fn changed_slots(
-    view: &View<'_>,
-    key: &B256,
-    change: &HashedChange,
-) -> Result<Vec<SlotUpdate>, StoreError> {
-    let slots: Vec<Result<_, StoreError>> = change
-        .slots
-        .par_iter()
-        .with_min_len(SLOTS_PER_TASK)
-        .map(|(slot, after)| {
-            Ok(SlotUpdate { slot: *slot, before: view.slot(key, slot)?, after: *after })
-        })
-        .collect();
-    slots.into_iter().collect()
-}
-
-/// Slots one thread looks up before it is worth asking another: some 100 µs.
-const SLOTS_PER_TASK: usize = 64;
 
 /// Every stored slot of an account as cleared, but for those the change sets.
 fn slots_after_wipe(

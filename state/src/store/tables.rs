@@ -8,7 +8,7 @@ use super::{
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U256, keccak256};
-use rocksdb::{ColumnFamily, DB, IteratorMode, Options, ReadOptions};
+use rocksdb::{ColumnFamily, DB, DBPinnableSlice, IteratorMode, Options, ReadOptions};
 
 /// The open database.
 pub(super) struct Tables {
@@ -111,6 +111,25 @@ impl Tables {
         let missing =
             || StoreError::Missing { family: Family::Meta.name(), key: Bytes::from_static(key) };
         self.get(Family::Meta, key, decode)?.ok_or_else(missing)
+    }
+
+    /// The values of `keys`, which are in order, decoded; in the same order.
+    /// Cheaper for each key than asking one by one.
+    pub(super) fn get_many<K: AsRef<[u8]>, T>(
+        &self,
+        options: &ReadOptions,
+        family: Family,
+        keys: &[K],
+        decode: impl Fn(&[u8]) -> Result<T, Damage>,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let handle = self.family(family)?;
+        let values = self.db.batched_multi_get_cf_opt(handle, keys, true, options);
+        let decode_one = |(key, value): (&K, Result<Option<DBPinnableSlice<'_>>, _>)| {
+            let value = value.map_err(StoreError::database("reading the store"))?;
+            let damaged = |reason| corrupt(family, key.as_ref(), reason);
+            value.map(|value| decode(&value).map_err(damaged)).transpose()
+        };
+        keys.iter().zip(values).map(decode_one).collect()
     }
 
     /// All entries of a family from `mode` on, in key order.

@@ -1,10 +1,10 @@
 //! The store's tries: branches and extensions by path, leaves from the flat
 //! tables.
 //!
-//! The record of a node is its RLP. A branch's is followed by a mask of the
-//! children that are leaves found by hash, bit 0 for nibble 0, in two bytes,
-//! big endian: those have no record of their own, so nobody has to look for
-//! one. Nodes shorter than a hash are part of their parents.
+//! The record of a node is its RLP, followed by a mask of the children that are
+//! leaves found by hash, bit 0 for nibble 0, in two bytes, big endian: those
+//! have no record of their own, so nobody has to look for one. An extension's
+//! mask is zero. Nodes shorter than a hash are part of their parents.
 //!
 //! Records follow from the state alone: two stores with the same accounts and
 //! slots hold the same records, whatever blocks led there.
@@ -113,25 +113,23 @@ pub(super) enum RecordDamage {
     Record(Damage),
 }
 
-/// Length of the RLP at the front of a record.
-fn rlp_length(record: &[u8]) -> Option<usize> {
-    let header = alloy_rlp::Header::decode(&mut &record[..]).ok()?;
-    Some(header.length_with_payload()).filter(|length| *length <= record.len())
+/// RLP and mask of a record; `None` if it is too short for both.
+fn split_record(record: &[u8]) -> Option<(&[u8], u16)> {
+    let (rlp, mask) = record.split_last_chunk::<LEAF_MASK_BYTES>()?;
+    Some((rlp, u16::from_be_bytes(*mask)))
 }
 
 /// Hash of the node in a record; `None` if there is none.
 pub(super) fn record_hash(record: &[u8]) -> Option<B256> {
-    rlp_length(record).map(|length| keccak256(&record[..length]))
+    split_record(record).map(|(rlp, _)| keccak256(rlp))
 }
 
 /// The node in a record, its leaves marked.
 pub(super) fn decode_record(record: &[u8], path: &Nibbles) -> Result<Node, RecordDamage> {
-    let length = rlp_length(record).ok_or(RecordDamage::Record("it does not start with a node"))?;
-    let (rlp, mask) = record.split_at(length);
+    let (rlp, mask) = split_record(record).ok_or(RecordDamage::Record("it is too short"))?;
     let mut node = Node::decode(rlp, path).map_err(RecordDamage::Node)?;
-    match (&mut node, mask) {
-        (Node::Branch(children), &[high, low]) => {
-            let mask = u16::from_be_bytes([high, low]);
+    match &mut node {
+        Node::Branch(children) => {
             for (nibble, child) in children.iter_mut().enumerate() {
                 if mask & (1 << nibble) == 0 {
                     continue;
@@ -145,8 +143,8 @@ pub(super) fn decode_record(record: &[u8], path: &Nibbles) -> Result<Node, Recor
             }
             Ok(node)
         }
-        (Node::Extension(_), []) => Ok(node),
-        _ => Err(RecordDamage::Record("what follows the node is not its mask of leaves")),
+        Node::Extension(_) if mask == 0 => Ok(node),
+        _ => Err(RecordDamage::Record("it marks leaves, but is no branch")),
     }
 }
 
@@ -200,17 +198,16 @@ impl NodeLog for TrieWrites {
 
     fn wrote(&mut self, path: Nibbles, node: &Node, hash: B256, mut rlp: Vec<u8>) {
         self.hashed.add(rlp.len());
-        match node {
+        let mask = match node {
             Node::Branch(children) => {
-                let mask = (0..).zip(children.iter()).fold(0, |mask: u16, (nibble, child)| {
+                (0..).zip(children.iter()).fold(0, |mask: u16, (nibble, child)| {
                     mask | (u16::from(child.is_hashed_leaf()) << nibble)
-                });
-                rlp.extend_from_slice(&mask.to_be_bytes());
-                debug_assert!(rlp.len() > LEAF_MASK_BYTES, "a branch has children");
+                })
             }
-            Node::Extension(_) => {}
+            Node::Extension(_) => 0,
             Node::Leaf(_) | Node::Empty => return,
-        }
+        };
+        rlp.extend_from_slice(&mask.to_be_bytes());
         self.written.push((path, hash, rlp.into()));
     }
 

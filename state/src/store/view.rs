@@ -52,14 +52,18 @@ impl<'a> View<'a> {
         self.get(Family::Meta, meta::TIP, codec::decode_tip)?.ok_or_else(missing)
     }
 
-    pub(super) fn account(&self, key: &B256) -> Result<Option<StoredAccount>, StoreError> {
-        self.get(Family::Accounts, key.as_slice(), StoredAccount::decode)
+    /// Accounts by key, for keys in order.
+    pub(super) fn accounts(&self, keys: &[B256]) -> Result<Vec<Option<StoredAccount>>, StoreError> {
+        let Self { tables, point, .. } = self;
+        tables.get_many(point, Family::Accounts, keys, StoredAccount::decode)
     }
 
-    /// Value of one slot; zero if it is not there.
-    pub(super) fn slot(&self, account: &B256, slot: &B256) -> Result<U256, StoreError> {
-        let value = self.get(Family::Slots, &keys::slot(account, slot), codec::decode_slot)?;
-        Ok(value.unwrap_or_default())
+    /// Values of slots, for keys of `slots` in order; zero for one that is not
+    /// there.
+    pub(super) fn slots(&self, keys: &[[u8; 64]]) -> Result<Vec<U256>, StoreError> {
+        let Self { tables, point, .. } = self;
+        let values = tables.get_many(point, Family::Slots, keys, codec::decode_slot)?;
+        Ok(values.into_iter().map(Option::unwrap_or_default).collect())
     }
 
     /// Whether code with this hash is stored.

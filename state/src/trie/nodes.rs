@@ -11,8 +11,11 @@ use alloy_trie::{
 /// Nibbles of a 32-byte key: the length of every path from root to value.
 pub(crate) const KEY_NIBBLES: usize = 64;
 
-/// Longest RLP of a branch: a header, sixteen hashes and no value.
-const MAX_BRANCH_BYTES: usize = 3 + 16 * 33 + 1;
+/// Longest header of a branch's RLP.
+const MAX_HEADER_BYTES: usize = 3;
+
+/// RLP of a hash.
+const HASH_REFERENCE_BYTES: usize = 33;
 
 /// What a parent holds for a child.
 ///
@@ -146,6 +149,11 @@ impl Node {
     ///
     /// If the bytes are no node, or none that can be at `path`.
     pub(crate) fn decode(rlp: &[u8], path: &Nibbles) -> Result<Self, TrieError> {
+        if path.len() < KEY_NIBBLES
+            && let Some(children) = decode_branch_of_hashes(rlp)
+        {
+            return Ok(Self::Branch(children));
+        }
         let node = alloy_rlp::decode_exact::<TrieNode>(rlp);
         let malformed = |source| TrieError::MalformedNode { path: *path, source };
         Self::check(node.map_err(malformed)?, path)
@@ -232,32 +240,63 @@ impl Node {
     }
 }
 
+/// The children in the RLP of a branch, if there are two or more and all are
+/// hashes. Nearly every branch that is read is one, and no general decoder is
+/// needed for it; `None` leaves the bytes, sound or not, to that.
+fn decode_branch_of_hashes(rlp: &[u8]) -> Option<Box<Children>> {
+    let mut rest = rlp;
+    let header = alloy_rlp::Header::decode(&mut rest).ok().filter(|header| header.list)?;
+    if header.payload_length != rest.len() {
+        return None;
+    }
+    let mut children = Box::<Children>::default();
+    let mut n_children = 0;
+    for child in children.iter_mut() {
+        match *rest.first()? {
+            alloy_rlp::EMPTY_STRING_CODE => rest = &rest[1..],
+            HASH_PREFIX => {
+                let (reference, after) = rest.split_first_chunk::<HASH_REFERENCE_BYTES>()?;
+                *child = Link::Stored(RlpNode::from_raw(reference)?);
+                n_children += 1;
+                rest = after;
+            }
+            _ => return None,
+        }
+    }
+    (n_children >= 2 && rest == [alloy_rlp::EMPTY_STRING_CODE]).then_some(children)
+}
+
 fn branch_rlp(children: &Children, path: &Nibbles, log: &mut impl NodeLog) -> Vec<u8> {
-    // Room for the longest header in front, the rest in one pass: most
-    // children are references that only have to be copied.
-    let mut payload = Vec::with_capacity(MAX_BRANCH_BYTES);
+    // Room for the longest header first, and the payload in one pass: most
+    // children are references that only have to be copied. No more room than
+    // that, since records stay in memory.
+    let n_children = children.iter().filter(|child| child.is_some()).count();
+    let payload_bytes = n_children * HASH_REFERENCE_BYTES + (16 - n_children) + 1;
+    let mut rlp = Vec::with_capacity(MAX_HEADER_BYTES + payload_bytes + LEAF_MASK_BYTES);
+    rlp.extend_from_slice(&[0; MAX_HEADER_BYTES]);
     for (nibble, child) in (0..).zip(children) {
         match child {
             Link::Stored(reference) | Link::StoredLeaf(reference) => {
-                payload.extend_from_slice(reference);
+                rlp.extend_from_slice(reference);
             }
-            Link::Node(Node::Empty) => payload.push(alloy_rlp::EMPTY_STRING_CODE),
+            Link::Node(Node::Empty) => rlp.push(alloy_rlp::EMPTY_STRING_CODE),
             Link::Node(node) => {
                 let reference = node.encode(&below(path, nibble), log).unwrap_or_default();
-                payload.extend_from_slice(&reference);
+                rlp.extend_from_slice(&reference);
             }
         }
     }
     // No value: all keys have the same length.
-    payload.push(alloy_rlp::EMPTY_STRING_CODE);
-    let header = alloy_rlp::Header { list: true, payload_length: payload.len() };
-    let mut rlp = Vec::with_capacity(header.length_with_payload() + LEAF_MASK_BYTES);
-    header.encode(&mut rlp);
-    rlp.extend_from_slice(&payload);
+    rlp.push(alloy_rlp::EMPTY_STRING_CODE);
+    let payload_length = rlp.len() - MAX_HEADER_BYTES;
+    let header = alloy_rlp::Header { list: true, payload_length };
+    let start = MAX_HEADER_BYTES - header.length();
+    header.encode(&mut &mut rlp[start..MAX_HEADER_BYTES]);
+    rlp.drain(..start);
     rlp
 }
 
-/// What the store appends to a branch; room is left for it.
+/// What the store appends to a node; a branch leaves room for it.
 pub(crate) const LEAF_MASK_BYTES: usize = 2;
 
 /// `path` and one more nibble.
