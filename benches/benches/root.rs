@@ -8,13 +8,17 @@
 //!   that a commit writes, old values looked up in RocksDB included; nodes are
 //!   in memory, since the same block has been prepared before.
 //!
-//! Blocks are committed between measurements, so that the trie has a history;
+//! For each block a line on stderr gives the nodes hashed and the ratio of the
+//! two. Blocks are committed between measurements, so that the trie has a history;
 //! the root is checked against a full recomputation by the store's own
 //! verification at the end.
 
 use blockloom_benches::root::{Shape, buffers, commit};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use std::time::Duration;
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -27,6 +31,17 @@ const SHAPES: [Shape; 4] = [
 ];
 const SLOTS: [u64; 3] = [100, 1_000, 10_000];
 const THREADS: [usize; 2] = [1, 2];
+
+/// Median wall time of a few runs.
+fn median(mut run: impl FnMut()) -> Duration {
+    let mut times = [(); 9].map(|()| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    });
+    times.sort_unstable();
+    times[times.len() / 2]
+}
 
 fn roots(criterion: &mut Criterion) {
     let pools = THREADS.map(|n| {
@@ -65,6 +80,23 @@ fn roots(criterion: &mut Criterion) {
                 assert_eq!((again.root(), again.hashed()), (prepared.root(), hashed));
             }
             group.finish();
+            let alone = median(|| {
+                nodes.iter().for_each(|node| {
+                    black_box(alloy_primitives::keccak256(node));
+                });
+            });
+            for pool in &pools {
+                let time = median(|| {
+                    black_box(pool.install(|| store.prepare(&block)).expect("the store answers"));
+                });
+                eprintln!(
+                    "root/{}/{slots}: {} nodes hashed, {:.2} times keccak alone with {} threads",
+                    shape.name(),
+                    hashed.count(),
+                    time.as_secs_f64() / alone.as_secs_f64(),
+                    pool.current_num_threads()
+                );
+            }
             commit(&store, &prepared);
         }
         store.verify().expect("the store is whole");
@@ -73,7 +105,10 @@ fn roots(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
+    config = Criterion::default()
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(2))
+        .warm_up_time(Duration::from_millis(500));
     targets = roots
 }
 criterion_main!(benches);

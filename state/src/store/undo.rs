@@ -182,10 +182,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::AboveTip`] or [`StoreError::NoUndo`], before anything is
-    /// written, if the block cannot be reached; otherwise whatever keeps the
-    /// store from being read or written.
+    /// written, if the block cannot be reached; [`StoreError::Stale`] if
+    /// somebody commits meanwhile; otherwise whatever keeps the store from
+    /// being read or written.
     pub fn unwind(&self, number: u64) -> Result<Tip, StoreError> {
-        let tip = self.tip();
+        let mut tip = self.tip();
         if number > tip.number {
             return Err(StoreError::AboveTip { number, tip: tip.number });
         }
@@ -193,21 +194,18 @@ impl Store {
         if number < oldest {
             return Err(StoreError::NoUndo { number, oldest });
         }
-        // Ends: each round lowers the tip, and one that finds another tip than
-        // it prepared for is an error.
-        loop {
-            let tip = self.tip();
-            if tip.number <= number {
-                return Ok(tip);
-            }
-            self.unwind_tip()?;
+        // Ends: the parent's number is lower by one.
+        while tip.number > number {
+            tip = self.unwind_one(&tip)?;
         }
+        Ok(tip)
     }
 
-    fn unwind_tip(&self) -> Result<(), StoreError> {
+    /// Goes back from `tip`, which must be the tip, to the block before it.
+    fn unwind_one(&self, tip: &Tip) -> Result<Tip, StoreError> {
         let view = self.tables.view();
-        let tip = view.tip()?;
-        let (undo, parent) = read_undo(&view, &self.tables, &tip)?;
+        batch::check_on(tip, &view.tip()?)?;
+        let (undo, parent) = read_undo(&view, &self.tables, tip)?;
         let code = undo.code.clone();
         let prepared = prepare(&view, &self.nodes, &undo.into_changes())?;
         batch::check_root(parent.number, prepared.root, parent.root)?;
@@ -225,7 +223,7 @@ impl Store {
         batch.write(self.durability)?;
         self.remember(&prepared);
         RwLockUpgradableReadGuard::upgrade(head).tip = parent;
-        Ok(())
+        Ok(parent)
     }
 }
 
