@@ -228,11 +228,12 @@ fn account_update(
         };
         change.slots.iter().zip(slots_before).map(update).collect()
     };
-    let mut leaves: Vec<_> = slots.iter().filter_map(|slot| slot_leaf(slot, is_wiped)).collect();
+    let starts_empty = is_wiped || is_only_leaf(&slots, root_before);
+    let mut leaves: Vec<_> =
+        slots.iter().filter_map(|slot| slot_leaf(slot, starts_empty)).collect();
     let mut writes = TrieWrites::default();
     let trie = StoredTrie { view, cache, account: Some(*key) };
-    let root =
-        if is_wiped || is_only_leaf(&slots, root_before) { EMPTY_ROOT_HASH } else { root_before };
+    let root = if starts_empty { EMPTY_ROOT_HASH } else { root_before };
     let storage_root = PartialTrie::new(&trie, root).update(&mut leaves, &mut writes)?;
     if wipes_something {
         for node in view.slot_nodes_of(key)? {
@@ -254,11 +255,11 @@ fn is_only_leaf(slots: &[SlotUpdate], root: B256) -> bool {
     leaf_hash(&leaf) == Some(root)
 }
 
-/// The leaf of a slot, if it changes. Of a wiped storage only what is set
-/// counts, since its trie starts empty.
-fn slot_leaf(slot: &SlotUpdate, is_wiped: bool) -> Option<Change> {
-    let existed = !is_wiped && !slot.before.is_zero();
-    let is_change = if is_wiped { !slot.after.is_zero() } else { slot.before != slot.after };
+/// The leaf of a slot, if it changes. In a trie that starts empty everything
+/// that is set does, and nothing else.
+fn slot_leaf(slot: &SlotUpdate, starts_empty: bool) -> Option<Change> {
+    let existed = !starts_empty && !slot.before.is_zero();
+    let is_change = if starts_empty { !slot.after.is_zero() } else { slot.before != slot.after };
     is_change.then(|| {
         let after = (!slot.after.is_zero()).then(|| alloy_rlp::encode(slot.after));
         Change { key: slot.slot, existed, after }

@@ -145,6 +145,20 @@ fn surplus_nodes_are_found_by_verifying() {
 }
 
 #[test]
+fn the_only_slot_of_an_account_may_be_written_kept_joined_and_cleared() {
+    let mut chain = Chain::new(genesis_state());
+    // Set, set again to the same, changed, joined by another and left alone.
+    for (slot, value) in [(1, 5), (1, 5), (1, 6), (2, 7), (1, 0), (2, 7), (2, 0), (2, 0)] {
+        let changes = changes(3, slot, value);
+        let root = chain.next_header(&changes).state_root;
+        assert_eq!(chain.store.root_after(&changes).unwrap(), root, "slot {slot} to {value}");
+        chain.commit(&changes).unwrap();
+        chain.store.verify().unwrap();
+    }
+    assert_eq!(chain.store.unwind(0).unwrap().root, genesis_state().root());
+}
+
+#[test]
 fn a_block_costs_its_own_paths() {
     let chain = grown();
     let prepared = chain.store.prepare(&changes(7, 7, 7)).unwrap();
