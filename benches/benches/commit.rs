@@ -82,7 +82,7 @@ struct Chain {
 impl Chain {
     fn commit(&self, header: &Header) {
         let hash = header.hash_slow();
-        let block = NewBlock { header, hash, changes: &self.changes, root: Some(self.root) };
+        let block = NewBlock { header, hash, changes: &self.changes };
         self.store.commit(&block).expect("the block is next");
     }
 

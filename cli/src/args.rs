@@ -1,5 +1,6 @@
 //! The command line, as clap reads it. The doc comments are the help texts.
 
+use alloy_primitives::{Address, B256, U256};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -25,6 +26,11 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Measure parallel against sequential execution of the same blocks.
     Bench(BenchArgs),
+    /// Go back to an earlier block of a store, to replay another branch from there.
+    Unwind(UnwindArgs),
+    /// Look into a store, check it, or copy its state.
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -44,6 +50,10 @@ pub struct ReplayArgs {
     /// Store to continue, or to create from the genesis; without it, state is kept in memory.
     #[arg(long, value_name = "DIR")]
     pub db: Option<PathBuf>,
+    /// Blocks that `blockloom unwind` can go back from the tip; older undo records are dropped.
+    /// Proof-of-stake chains are final after 64.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub undo_depth: u64,
     /// Worker threads; 0 uses every core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub workers: usize,
@@ -166,6 +176,126 @@ pub enum BenchMode {
 
 /// A worker count of `verify` or `bench`. Zero would mean "every core" and make
 /// a run's meaning depend on the machine.
+/// Arguments of `blockloom unwind`.
+#[derive(Clone, Debug, Args)]
+pub struct UnwindArgs {
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Block to go back to; its state becomes the store's.
+    #[arg(long, value_name = "N")]
+    pub to: u64,
+}
+
+/// Which store, and how to print results.
+#[derive(Clone, Debug, Args)]
+pub struct StoreArgs {
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR")]
+    pub db: PathBuf,
+    /// Print JSON, one object per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `blockloom db` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DbCommand {
+    /// Print tip, root, the size of each column family, and cache use since this command began.
+    Stat(StoreArgs),
+    /// Print one account, slot, code or proof.
+    #[command(subcommand)]
+    Get(GetCommand),
+    /// Recompute every root and hash in the store and compare.
+    Verify(StoreArgs),
+    /// Write the tip's state as JSON lines: a header, then one account each, by hashed address.
+    Export(ExportArgs),
+    /// Create a store from the JSON lines that `export` wrote.
+    Import(ImportArgs),
+}
+
+/// What `blockloom db get` looks for.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GetCommand {
+    /// Balance, nonce, code hash and storage root of an account.
+    Account {
+        /// The account's address.
+        address: Address,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Value of one storage slot.
+    Slot {
+        /// The account's address.
+        address: Address,
+        /// Number of the slot, decimal or 0x hex.
+        slot: U256,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Code by its hash, or of the account at an address.
+    Code {
+        /// keccak-256 of the code (32 bytes), or an address (20 bytes).
+        #[arg(value_name = "HASH|ADDRESS", value_parser = code_of)]
+        of: CodeOf,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Merkle proof of an account and slots, as `eth_getProof` gives it.
+    Proof {
+        /// The account's address.
+        address: Address,
+        /// Numbers of the slots, decimal or 0x hex.
+        slots: Vec<U256>,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+/// Which code is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeOf {
+    /// The code with this hash.
+    Hash(B256),
+    /// That of the account here.
+    Address(Address),
+}
+
+fn code_of(text: &str) -> Result<CodeOf, String> {
+    if let Ok(hash) = text.parse() {
+        return Ok(CodeOf::Hash(hash));
+    }
+    let address = text.parse().map(CodeOf::Address);
+    address.map_err(|_| "neither a hash of 32 bytes nor an address of 20".to_owned())
+}
+
+/// Arguments of `blockloom db export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR")]
+    pub db: PathBuf,
+    /// File to write, which must not exist [default: stdout].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `blockloom db import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// JSON lines that `export` wrote; `-` reads them from stdin.
+    pub source: PathBuf,
+    /// The store to create, and how to print the result.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// A worker count of `verify`. Zero would mean "every core" and make a run's
+/// meaning depend on the machine.
 fn worker_count(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
         Ok(0) => Err("a worker count is at least 1".to_owned()),

@@ -77,6 +77,48 @@ pub enum CliError {
         /// What is wrong with it.
         source: StoreError,
     },
+    /// The store's entries contradict each other.
+    #[error("store {} is damaged", path.display())]
+    Damaged {
+        /// The store's folder.
+        path: PathBuf,
+        /// The first contradiction.
+        source: StoreError,
+    },
+    /// There is no such entry in the store.
+    #[error("store {} has no {what}", path.display())]
+    NotInStore {
+        /// The store's folder.
+        path: PathBuf,
+        /// What was looked for.
+        what: String,
+    },
+    /// A file that is to be written cannot be.
+    #[error("writing {}", path.display())]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line of a state dump is not what it should be.
+    #[error("{}, line {line}", path.display())]
+    DumpLine {
+        /// The dump.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A state dump makes no store.
+    #[error("importing {}", path.display())]
+    Import {
+        /// The dump.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store belongs to another chain.
     #[error(
         "store {} is of another chain: it has chain id {stored_id} and genesis {stored_genesis}, \
@@ -178,14 +220,6 @@ pub enum CliError {
         /// The first difference.
         difference: String,
     },
-    /// A file with results cannot be written.
-    #[error("writing {}", path.display())]
-    WriteFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 impl CliError {
@@ -207,6 +241,7 @@ impl CliError {
             Self::InvalidBlock { .. }
             | Self::Disagreement { .. }
             | Self::Unequal { .. }
+            | Self::Damaged { .. }
             | Self::Measure(MeasureError::WrongAnswer { .. }) => 1,
             Self::Workload(WorkloadError::Refused { source, .. })
             | Self::Measure(MeasureError::Refused { source, .. })

@@ -5,6 +5,8 @@
 //! - [`verify`](verify()) runs blocks with known answers, sequentially and in
 //!   parallel, and compares everything.
 //! - [`bench`](bench()) measures parallel against sequential execution.
+//! - [`unwind`](unwind()) goes back to an earlier block of a store.
+//! - [`db`](db()) looks into a store, checks it and copies its state.
 //! - [`run`] does what a command line asks for.
 //!
 //! Results go to the writer the caller gives, as text or as JSON, one object
@@ -15,16 +17,23 @@
 mod args;
 mod bench;
 mod console;
+mod db;
 mod error;
 mod rejection;
 mod replay;
+mod unwind;
 mod verify;
 
-pub use args::{BenchArgs, BenchMode, Cli, Command, ReplayArgs, VerifyArgs};
+pub use args::{
+    BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, GetCommand, ImportArgs,
+    ReplayArgs, StoreArgs, UnwindArgs, VerifyArgs,
+};
 pub use bench::bench;
 pub use console::Console;
+pub use db::db;
 pub use error::{CliError, chain_of_causes};
 pub use replay::{ReplayTotals, Stages, replay};
+pub use unwind::unwind;
 pub use verify::{VerifyTotals, verify};
 
 use clap::CommandFactory;
@@ -56,6 +65,8 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
             let mut console = Console::new(results, args.json, args.quiet);
             bench(&args, &mut console).map(|_| 0)
         }
+        Command::Unwind(args) => unwind(&args, results).map(|()| 0),
+        Command::Db(command) => db(&command, results).map(|()| 0),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "blockloom", &mut script);

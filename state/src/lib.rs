@@ -29,8 +29,9 @@
 //!    committed to it in block order, by the rules of revm's own state.
 //! 5. **Changes.** [`BlockChanges`] is what the block did in canonical form:
 //!    sorted, and only what differs from before.
-//! 6. **Persist.** The store takes a block in one write batch, height and root
-//!    included, and refuses one whose root is not its header's.
+//! 6. **Persist.** The store works out a block's state root from the trie paths
+//!    it changes, takes the block in one write batch, height and root included,
+//!    and refuses one whose root is not its header's. It can go back, too.
 //!
 //! # Invariants
 //!
@@ -91,5 +92,9 @@ pub use read_set::{AccountRead, Agreement, Drift, Observed, ReadSet, SlotRead};
 pub use root::{state_root, storage_root};
 pub use snapshot::{BaseStateError, ErasedReader, ReaderPerWorker, Snapshot};
 #[cfg(feature = "rocksdb")]
-pub use store::{Committed, Durability, Genesis, NewBlock, Store, StoreError, Tip, Verified};
+pub use store::{
+    AccountProof, BLOCK_HASHES, CacheUse, Committed, Durability, FamilySize, Genesis,
+    HashedAccount, HashedNodes, Import, ImportError, NewBlock, Prepared, SlotProof, Store,
+    StoreError, StoreStats, Tip, Verified,
+};
 pub use trie::{TrieError, WitnessError, WitnessState};

@@ -5,7 +5,7 @@ use alloy_consensus::Header;
 use alloy_primitives::B256;
 use blockloom_engine::RecoveredBlock;
 use blockloom_fixtures::GenesisBlock;
-use blockloom_state::{BlockChanges, Genesis, MemoryState, NewBlock, Store, Tip};
+use blockloom_state::{BlockChanges, Genesis, MemoryState, Prepared, Store, Tip};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -26,7 +26,7 @@ pub(crate) enum Base {
     /// Kept on disk.
     Store {
         /// The store.
-        store: Store,
+        store: Box<Store>,
         /// Its folder, for messages.
         path: PathBuf,
     },
@@ -34,8 +34,13 @@ pub(crate) enum Base {
 
 impl Base {
     /// The store in `db`, created from `genesis` if the folder is absent or
-    /// empty; without `db`, the genesis state in memory.
-    pub(crate) fn open(db: Option<&Path>, genesis: GenesisBlock) -> Result<Self, CliError> {
+    /// empty; without `db`, the genesis state in memory. The store keeps
+    /// `undo_depth` blocks that can be unwound.
+    pub(crate) fn open(
+        db: Option<&Path>,
+        undo_depth: u64,
+        genesis: GenesisBlock,
+    ) -> Result<Self, CliError> {
         let Some(path) = db else {
             let root = genesis.header.state_root;
             let tip = Tip { number: genesis.header.number, hash: genesis.hash, root };
@@ -67,6 +72,7 @@ impl Base {
                 genesis: genesis.hash,
             });
         }
+        let store = Box::new(store.with_undo_depth(undo_depth));
         Ok(Self::Store { store, path: path.to_owned() })
     }
 
@@ -104,42 +110,62 @@ impl Base {
         }
     }
 
-    /// State root after `changes`.
+    /// Works out the state after `changes`.
     ///
     /// In memory the changes are applied right away: a wrong root ends the
     /// run, and nobody looks at the state then.
-    pub(crate) fn root_after(&mut self, changes: &BlockChanges) -> Result<B256, CliError> {
+    pub(crate) fn prepare(&mut self, changes: &BlockChanges) -> Result<Next, CliError> {
         match self {
             Self::Memory { state, .. } => {
                 state.apply(changes);
-                Ok(state.root())
+                Ok(Next::Applied { root: state.root() })
             }
             Self::Store { store, path } => store
-                .root_after(changes)
+                .prepare(changes)
+                .map(|prepared| Next::Prepared(Box::new(prepared)))
                 .map_err(|source| CliError::Store { path: path.clone(), source }),
         }
     }
 
-    /// Makes `block` the tip; its root has been checked.
-    pub(crate) fn commit(
-        &mut self,
-        block: &RecoveredBlock,
-        changes: &BlockChanges,
-    ) -> Result<(), CliError> {
+    /// Makes `block` the tip, whose state is `next`; its root has been checked.
+    pub(crate) fn commit(&mut self, block: &RecoveredBlock, next: Next) -> Result<(), CliError> {
         let new = block.header();
-        match self {
-            Self::Memory { state, header, tip } => {
+        match (self, next) {
+            (Self::Memory { state, header, tip }, _) => {
                 state.set_block_hash(new.number, block.hash);
                 **header = new.clone();
                 *tip = Tip { number: new.number, hash: block.hash, root: new.state_root };
                 Ok(())
             }
-            Self::Store { store, path } => {
-                let new =
-                    NewBlock { header: new, hash: block.hash, changes, root: Some(new.state_root) };
-                let committed = store.commit(&new);
+            (Self::Store { store, path }, Next::Prepared(prepared)) => {
+                let committed = store.commit_prepared(new, block.hash, &prepared);
                 committed.map(drop).map_err(|source| CliError::Store { path: path.clone(), source })
             }
+            (Self::Store { .. }, Next::Applied { .. }) => {
+                unreachable!("a store prepares what it commits")
+            }
+        }
+    }
+}
+
+/// The state after a block that is not committed yet.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// In memory, where the changes have been applied.
+    Applied {
+        /// State root after the block.
+        root: B256,
+    },
+    /// In a store.
+    Prepared(Box<Prepared>),
+}
+
+impl Next {
+    /// State root after the block.
+    pub(crate) fn root(&self) -> B256 {
+        match self {
+            Self::Applied { root } => *root,
+            Self::Prepared(prepared) => prepared.root(),
         }
     }
 }

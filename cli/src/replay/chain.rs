@@ -33,7 +33,7 @@ pub(super) fn replay(
     let spec = ChainSpec::from_genesis(&genesis.config)
         .map_err(|source| CliError::ChainSpec { path: genesis_path.to_owned(), source })?;
     let executor = Executor::new(args)?;
-    let mut chain = ChainReplay::open(spec, executor, args.db.as_deref(), genesis)?;
+    let mut chain = ChainReplay::open(spec, executor, args, genesis)?;
     let (mut blocks, length) = open(input)?;
     let bar = console.bar(length, Unit::Bytes);
     // Ends with the chain, or at its first error.
@@ -97,13 +97,13 @@ impl ChainReplay {
     fn open(
         spec: ChainSpec,
         executor: Executor,
-        db: Option<&Path>,
+        args: &ReplayArgs,
         genesis: GenesisBlock,
     ) -> Result<Self, CliError> {
         let tally = Tally::start();
         let first =
             Passed { header: genesis.header.clone(), hash: genesis.hash, ommers: Vec::new() };
-        let base = Base::open(db, genesis)?;
+        let base = Base::open(args.db.as_deref(), args.undo_depth, genesis)?;
         let parent = base.tip_header()?;
         let total_difficulty = Some(first.header.difficulty);
         let passed = VecDeque::from([first]);
@@ -162,13 +162,13 @@ impl ChainReplay {
         timed(&mut stages.check, || place.check_before(&recovered.block)).map_err(invalid)?;
         let run = match &self.base {
             Base::Memory { state, .. } => self.executor.run(&spec, &recovered, &**state, stages),
-            Base::Store { store, .. } => self.executor.run(&spec, &recovered, store, stages),
+            Base::Store { store, .. } => self.executor.run(&spec, &recovered, &**store, stages),
         }?;
         let output = &run.executed.output;
         timed(&mut stages.check, || place.check_after(&recovered, output)).map_err(invalid)?;
-        let root = timed(&mut stages.root, || self.base.root_after(&output.changes))?;
-        check_root(&recovered, root).map_err(invalid)?;
-        timed(&mut stages.commit, || self.base.commit(&recovered, &output.changes))?;
+        let next = timed(&mut stages.root, || self.base.prepare(&output.changes))?;
+        check_root(&recovered, next.root()).map_err(invalid)?;
+        timed(&mut stages.commit, || self.base.commit(&recovered, next))?;
 
         let record = record(&recovered, &run, true);
         let Block { header, body } = recovered.block;

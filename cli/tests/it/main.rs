@@ -8,5 +8,7 @@ mod bench;
 mod conformance;
 mod data;
 mod program;
+mod reorg;
 mod replay;
+mod store;
 mod verify;

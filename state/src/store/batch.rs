@@ -3,8 +3,10 @@
 use super::{
     Store, StoreError, Tip, codec,
     keys::{self, Family, meta},
-    roots::{self, AccountUpdates},
+    prepare::Prepared,
     tables::Tables,
+    trie_nodes::TrieWrites,
+    undo::Undo,
 };
 use crate::BlockChanges;
 use alloy_consensus::Header;
@@ -22,10 +24,6 @@ pub struct NewBlock<'a> {
     pub hash: B256,
     /// What the block changed.
     pub changes: &'a BlockChanges,
-    /// State root after the block, if the caller has computed it from
-    /// `changes`, by [`Store::root_after`] or otherwise; the store takes its
-    /// word. `None` has the store compute it.
-    pub root: Option<B256>,
 }
 
 /// What a commit did.
@@ -76,39 +74,72 @@ impl Store {
 
     /// Writes a block and makes it the tip: all of it or, on an error, nothing.
     ///
-    /// Costs a lookup per changed account and a scan of the slots of accounts
-    /// whose slots changed; without `block.root`, also what
-    /// [`root_after`](Self::root_after) costs.
+    /// Does and costs what [`prepare`](Self::prepare) and
+    /// [`commit_prepared`](Self::commit_prepared) do.
+    ///
+    /// # Errors
+    ///
+    /// Those of either.
+    pub fn commit(&self, block: &NewBlock<'_>) -> Result<Committed, StoreError> {
+        check_follows(&self.tip(), block.header)?;
+        let prepared = self.prepare(block.changes)?;
+        self.commit_prepared(block.header, block.hash, &prepared)
+    }
+
+    /// Writes a block that has been prepared and makes it the tip: all of it
+    /// or, on an error, nothing.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotNext`] if the block does not follow the tip,
-    /// [`StoreError::WrongRoot`] if its header names another state root, and
-    /// whatever keeps the store from being read or written. After a failed
+    /// [`StoreError::Stale`] if the tip has changed since the block was
+    /// prepared, [`StoreError::WrongRoot`] if its header names another state
+    /// root, and whatever keeps the store from being written. After a failed
     /// write RocksDB may refuse further ones until the store is opened again;
     /// reads go on.
-    pub fn commit(&self, block: &NewBlock<'_>) -> Result<Committed, StoreError> {
-        let tip = self.tip.upgradable_read();
-        check_follows(&tip, block.header)?;
-        let updates = roots::account_updates(&self.tables, block.changes)?;
-        let root = match block.root {
-            Some(root) => root,
-            None => roots::state_root(&self.tables, &updates)?,
-        };
-        let number = block.header.number;
-        check_root(number, root, block.header.state_root)?;
+    pub fn commit_prepared(
+        &self,
+        header: &Header,
+        hash: B256,
+        prepared: &Prepared,
+    ) -> Result<Committed, StoreError> {
+        let head = self.head.upgradable_read();
+        check_follows(&head.tip, header)?;
+        check_on(&prepared.on, &head.tip)?;
+        let (number, root) = (header.number, prepared.root);
+        check_root(number, root, header.state_root)?;
 
-        let new_tip = Tip { number, hash: block.hash, root };
+        let tip = Tip { number, hash, root };
+        // The oldest of the records that stay.
+        let oldest_undo = number.saturating_add(1).saturating_sub(self.undo_depth);
+        let oldest_undo = oldest_undo.max(head.oldest_undo);
         let mut batch = BlockBatch::new(&self.tables);
-        batch.put_accounts(&updates)?;
-        batch.put_code(&block.changes.code)?;
-        batch.put_tip(&new_tip, block.header)?;
+        batch.put_state(prepared)?;
+        batch.put_code(&prepared.code)?;
+        batch.put_header(&tip, header)?;
+        for old in head.oldest_undo..oldest_undo.min(number) {
+            batch.delete(Family::Undo, &keys::header(old))?;
+        }
+        if oldest_undo <= number {
+            let undo = Undo::of(prepared).encode();
+            batch.put(Family::Undo, &keys::header(number), &undo)?;
+        }
+        batch.put_tip(&tip)?;
         let bytes_written = batch.write(self.durability)?;
-        *RwLockUpgradableReadGuard::upgrade(tip) = new_tip;
+        self.remember(prepared);
+        let mut head = RwLockUpgradableReadGuard::upgrade(head);
+        head.tip = tip;
+        head.oldest_undo = oldest_undo;
         Ok(Committed { root, bytes_written })
+    }
+
+    /// Brings the nodes in memory to what has just been written.
+    pub(super) fn remember(&self, written: &Prepared) {
+        written.tries().for_each(|trie| trie.refresh(&self.nodes));
     }
 }
 
+/// Checks that a block comes right after the tip.
 fn check_follows(tip: &Tip, header: &Header) -> Result<(), StoreError> {
     if tip.number.checked_add(1) == Some(header.number) && header.parent_hash == tip.hash {
         return Ok(());
@@ -121,6 +152,15 @@ fn check_follows(tip: &Tip, header: &Header) -> Result<(), StoreError> {
     })
 }
 
+/// Checks that what was prepared goes on from the tip.
+pub(super) fn check_on(prepared: &Tip, tip: &Tip) -> Result<(), StoreError> {
+    if prepared == tip {
+        Ok(())
+    } else {
+        Err(StoreError::Stale { prepared: prepared.hash, tip: tip.hash })
+    }
+}
+
 /// Compares a computed root with the header's.
 pub(super) fn check_root(number: u64, computed: B256, expected: B256) -> Result<(), StoreError> {
     if computed == expected {
@@ -130,8 +170,7 @@ pub(super) fn check_root(number: u64, computed: B256, expected: B256) -> Result<
     }
 }
 
-/// The writes of one block. Callers add families in the order of
-/// [`Family::ALL`], and each family's keys arrive sorted.
+/// The writes of one block. Each family's keys arrive sorted.
 pub(super) struct BlockBatch<'a> {
     tables: &'a Tables,
     batch: WriteBatch,
@@ -152,27 +191,43 @@ impl<'a> BlockBatch<'a> {
         Ok(())
     }
 
-    fn delete(&mut self, family: Family, key: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn delete(&mut self, family: Family, key: &[u8]) -> Result<(), StoreError> {
         self.batch.delete_cf(self.tables.family(family)?, key);
         Ok(())
     }
 
-    /// Accounts and their slots.
-    pub(super) fn put_accounts(&mut self, updates: &AccountUpdates) -> Result<(), StoreError> {
-        for (key, update) in updates {
+    /// Accounts, slots and trie nodes.
+    pub(super) fn put_state(&mut self, prepared: &Prepared) -> Result<(), StoreError> {
+        for (key, update) in &prepared.accounts {
             match &update.after {
                 Some(account) => self.put(Family::Accounts, key.as_slice(), &account.encode())?,
                 None => self.delete(Family::Accounts, key.as_slice())?,
             }
         }
-        for (account, update) in updates {
-            for (slot, value) in &update.slots {
-                let key = keys::slot(account, slot);
-                if value.is_zero() {
+        for (account, update) in &prepared.accounts {
+            for slot in &update.slots {
+                let key = keys::slot(account, &slot.slot);
+                if slot.after.is_zero() {
                     self.delete(Family::Slots, &key)?;
                 } else {
-                    self.put(Family::Slots, &key, &codec::encode_slot(*value))?;
+                    self.put(Family::Slots, &key, &codec::encode_slot(slot.after))?;
                 }
+            }
+        }
+        self.put_nodes(None, &prepared.nodes)?;
+        for (account, update) in &prepared.accounts {
+            self.put_nodes(Some(account), &update.nodes)?;
+        }
+        Ok(())
+    }
+
+    fn put_nodes(&mut self, account: Option<&B256>, trie: &TrieWrites) -> Result<(), StoreError> {
+        let family = if account.is_some() { Family::TrieSlots } else { Family::TrieAccounts };
+        for (path, record) in trie.records() {
+            let key = keys::node(account, &path);
+            match record {
+                Some(record) => self.put(family, &key, record)?,
+                None => self.delete(family, &key)?,
             }
         }
         Ok(())
@@ -185,10 +240,14 @@ impl<'a> BlockBatch<'a> {
         Ok(())
     }
 
-    /// The header, and the tip that makes the block count.
-    pub(super) fn put_tip(&mut self, tip: &Tip, header: &Header) -> Result<(), StoreError> {
+    /// The header of the block that becomes the tip.
+    pub(super) fn put_header(&mut self, tip: &Tip, header: &Header) -> Result<(), StoreError> {
         let value = codec::encode_header(&tip.hash, header);
-        self.put(Family::Headers, &keys::header(tip.number), &value)?;
+        self.put(Family::Headers, &keys::header(tip.number), &value)
+    }
+
+    /// The tip, which makes the block count.
+    pub(super) fn put_tip(&mut self, tip: &Tip) -> Result<(), StoreError> {
         self.put(Family::Meta, meta::TIP, &codec::encode_tip(tip))
     }
 

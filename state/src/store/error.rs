@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use crate::TrieError;
 use alloy_primitives::{Address, B256, Bytes, hex};
 use revm::database_interface::DBErrorMarker;
 use std::path::PathBuf;
@@ -90,6 +91,16 @@ pub enum StoreError {
         /// The entry's key.
         key: Bytes,
     },
+    /// A trie lacks a node, or holds one that cannot be there.
+    #[error("damaged {}", trie_name(account.as_ref()))]
+    Trie {
+        /// Key of the account whose storage trie it is; `None` for the state
+        /// trie.
+        account: Option<B256>,
+        /// What is wrong with it.
+        #[source]
+        source: Box<TrieError>,
+    },
     /// BLOCKHASH asked for a block that the store does not hold.
     #[error("no hash for block {0}")]
     UnknownBlock(u64),
@@ -106,6 +117,30 @@ pub enum StoreError {
         tip: u64,
         /// Hash of the tip.
         tip_hash: B256,
+    },
+    /// The tip has changed since a block was prepared.
+    #[error("prepared on block {prepared}, but the tip is {tip}")]
+    Stale {
+        /// Hash of the block it was prepared on.
+        prepared: B256,
+        /// Hash of the tip.
+        tip: B256,
+    },
+    /// Unwinding cannot go forward.
+    #[error("block {number} is above the tip, block {tip}")]
+    AboveTip {
+        /// The block to go back to.
+        number: u64,
+        /// Number of the tip.
+        tip: u64,
+    },
+    /// The records needed to go back that far are not kept.
+    #[error("cannot go back to block {number}: undo records reach to block {oldest}")]
+    NoUndo {
+        /// The block to go back to.
+        number: u64,
+        /// Lowest block that can be reached.
+        oldest: u64,
     },
     /// The state a block leads to is not the one its header names.
     #[error("block {number} leads to state root {computed}, its header says {expected}")]
@@ -125,6 +160,10 @@ pub enum StoreError {
         /// Hash of its code.
         code_hash: B256,
     },
+}
+
+fn trie_name(account: Option<&B256>) -> String {
+    account.map_or_else(|| "state trie".to_owned(), |key| format!("storage trie of account {key}"))
 }
 
 impl DBErrorMarker for StoreError {}

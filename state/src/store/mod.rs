@@ -2,14 +2,19 @@
 //!
 //! Accounts and slots lie in flat tables under their hashed keys, so a read
 //! during execution is one lookup, and a scan meets the leaves of the tries in
-//! order. The state is always that of one block, the tip:
+//! order. The inner nodes of the tries lie beside them by path. The state is
+//! always that of one block, the tip:
 //!
 //! 1. [`Store::create`] writes a genesis state, [`Store::open`] finds a store
 //!    again and checks that it is whole;
 //! 2. execution reads through [`DatabaseRef`];
-//! 3. [`Store::commit`] takes a block's changes, checks that the block follows
-//!    the tip and that its state root is right, and writes everything, the new
-//!    tip included, in one atomic batch.
+//! 3. [`Store::prepare`] works out what a block's changes lead to: it reads the
+//!    trie paths to what changed, from memory where it can, and hashes them
+//!    anew. Its cost follows the block, not the state;
+//! 4. [`Store::commit`] checks that the block follows the tip and that its
+//!    state root is right, and writes everything, the new tip and what it takes
+//!    to go back included, in one atomic batch;
+//! 5. [`Store::unwind`] goes back, for a reorganisation of the chain.
 //!
 //! A crash at any moment leaves the state before a block or after it: RocksDB
 //! replays its log up to the last whole batch. A log that is damaged further
@@ -17,22 +22,37 @@
 
 mod batch;
 mod codec;
+mod dump;
 mod error;
+mod hashed;
 mod keys;
+mod node_cache;
 mod open;
-mod roots;
+mod prepare;
+mod proof;
+mod stats;
 mod tables;
+mod trie_nodes;
 mod tuning;
+mod undo;
 mod verify;
+mod verify_trie;
+mod view;
 
 pub use batch::{Committed, Durability, NewBlock};
+pub use dump::{BLOCK_HASHES, HashedAccount, Import, ImportError};
 pub use error::StoreError;
 pub use open::Genesis;
+pub use prepare::Prepared;
+pub use proof::{AccountProof, SlotProof};
+pub use stats::{CacheUse, FamilySize, StoreStats};
+pub use trie_nodes::HashedNodes;
 pub use verify::Verified;
 
 use crate::{memory, root};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Sealed, U256};
+use node_cache::NodeCache;
 use parking_lot::RwLock;
 use revm::{DatabaseRef, bytecode::Bytecode, primitives::KECCAK_EMPTY, state::AccountInfo};
 use tables::Tables;
@@ -50,8 +70,8 @@ pub struct Tip {
 
 /// A chain's state on disk.
 ///
-/// Shared by reference: any number of threads may read. Commits, root
-/// computations and verifications wait for each other. Reads that run beside a
+/// Shared by reference: any number of threads may read and prepare blocks.
+/// Writes and verifications wait for each other. Reads that run beside a
 /// commit may see the state before or after it, so a caller that executes on
 /// the tip commits when its readers are done.
 #[derive(Debug)]
@@ -60,9 +80,23 @@ pub struct Store {
     chain_id: u64,
     genesis_hash: B256,
     durability: Durability,
+    /// Blocks that can be unwound.
+    undo_depth: u64,
+    /// Trie nodes that were needed lately.
+    nodes: NodeCache,
     /// Whoever needs the state to stand still takes this upgradably, which
-    /// keeps out others that do but lets [`Store::tip`] read.
-    tip: RwLock<Tip>,
+    /// keeps out others that do but lets [`Store::tip`] read. Nobody who holds
+    /// it waits for other threads.
+    head: RwLock<Head>,
+}
+
+/// Where the store stands.
+#[derive(Debug)]
+struct Head {
+    tip: Tip,
+    /// First block with an undo record; the one after the tip if there is
+    /// none.
+    oldest_undo: u64,
 }
 
 impl Store {
@@ -71,17 +105,17 @@ impl Store {
         self.chain_id
     }
 
-    /// Hash of the block the store was created from.
+    /// Hash of the first block of the chain.
     pub fn genesis_hash(&self) -> B256 {
         self.genesis_hash
     }
 
     /// The newest block.
     pub fn tip(&self) -> Tip {
-        *self.tip.read()
+        self.head.read().tip
     }
 
-    /// Header of a block from genesis to tip, with its hash; `None` for any
+    /// Header of a block from the first to the tip, with its hash; `None` for any
     /// other number.
     ///
     /// # Errors

@@ -1,20 +1,24 @@
 //! Creating a store and finding one again.
 
 use super::{
-    Durability, Store, StoreError, Tip,
+    Durability, Head, Store, StoreError, Tip,
     batch::{self, BlockBatch},
-    codec::StoredAccount,
+    hashed::HashedChanges,
     keys::{self, Family, meta},
-    roots::{AccountUpdate, AccountUpdates},
+    node_cache::{NODE_CACHE_BYTES, NodeCache},
+    prepare::prepare_on,
     tables::{self, Tables},
+    trie_nodes::StoredTrie,
     tuning,
+    undo::UNDO_DEPTH,
 };
 use crate::{
-    MemoryAccount, MemoryState,
-    root::{StateRootBuilder, hashed_slot, trie_account},
+    MemoryState,
+    trie::{NodeSource, TrieError},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use parking_lot::RwLock;
 use revm::primitives::KECCAK_EMPTY;
 use rocksdb::{DB, Options};
@@ -22,7 +26,7 @@ use std::{collections::BTreeSet, io, path::Path};
 
 /// Version of the layout that this program reads and writes. A change of keys,
 /// values or families is a new version.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
 /// The family RocksDB always has. Ours is left empty.
 const ROCKSDB_DEFAULT_FAMILY: &str = "default";
@@ -48,41 +52,18 @@ impl Store {
     /// If something is there already, if the state's root is not the header's,
     /// if the state lacks code it names, or if the disk refuses.
     pub fn create(path: impl AsRef<Path>, genesis: &Genesis<'_>) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        check_vacant(path)?;
-        let updates = genesis_updates(genesis)?;
-
-        let mut options = tuning::database();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        let db = DB::open_cf_descriptors(&options, path, tuning::families())
-            .map_err(|source| opening(path, source))?;
-        let tables = Tables { db };
-
-        let number = genesis.header.number;
-        let tip = Tip { number, hash: genesis.hash, root: genesis.header.state_root };
-        let mut batch = BlockBatch::new(&tables);
-        batch.put_accounts(&updates)?;
-        batch.put_code(&genesis.state.codes().collect())?;
-        batch.put(Family::Meta, meta::CHAIN_ID, &genesis.chain_id.to_be_bytes())?;
-        batch.put(Family::Meta, meta::GENESIS_HASH, genesis.hash.as_slice())?;
-        batch.put(Family::Meta, meta::SCHEMA, &SCHEMA.to_be_bytes())?;
-        batch.put_tip(&tip, genesis.header)?;
-        batch.write(Durability::Synced)?;
-        // Out of the log, so that damage to the log can cost later blocks but
-        // never the genesis.
-        for family in Family::ALL {
-            tables
-                .db
-                .flush_cf(tables.family(family)?)
-                .map_err(StoreError::database("writing the genesis state"))?;
-        }
-        Self::with_tables(tables)
+        check_codes(genesis.state)?;
+        let beginning = Beginning {
+            chain_id: genesis.chain_id,
+            genesis_hash: genesis.hash,
+            headers: &[(genesis.hash, genesis.header)],
+        };
+        begin(path.as_ref(), &beginning, &HashedChanges::of_state(genesis.state))
     }
 
     /// Opens the store at `path` and checks that it is ours, of this version,
-    /// and that its tip and the tip's header agree. [`Store::verify`] checks
-    /// the rest.
+    /// and that its tip, the tip's header and the top of the state trie agree.
+    /// [`Store::verify`] checks the rest.
     ///
     /// # Errors
     ///
@@ -92,9 +73,10 @@ impl Store {
         let path = path.as_ref();
         check_present(path)?;
         check_families(path)?;
-        let db = DB::open_cf_descriptors(&tuning::database(), path, tuning::families())
+        let options = tuning::database();
+        let db = DB::open_cf_descriptors(&options, path, tuning::families())
             .map_err(|source| opening(path, source))?;
-        let tables = Tables { db };
+        let tables = Tables { db, options };
         check_schema(path, tables.schema()?)?;
         Self::with_tables(tables)
     }
@@ -104,9 +86,77 @@ impl Store {
         let genesis_hash = tables.genesis_hash()?;
         let tip = tables.tip()?;
         check_tip(&tables, &tip)?;
-        let durability = Durability::default();
-        Ok(Self { tables, chain_id, genesis_hash, durability, tip: RwLock::new(tip) })
+        let nodes = NodeCache::new(NODE_CACHE_BYTES);
+        check_trie(&tables, &nodes, &tip)?;
+        let oldest_undo = tables.view().oldest_undo()?.unwrap_or(tip.number.saturating_add(1));
+        Ok(Self {
+            tables,
+            chain_id,
+            genesis_hash,
+            durability: Durability::default(),
+            undo_depth: UNDO_DEPTH,
+            nodes,
+            head: RwLock::new(Head { tip, oldest_undo }),
+        })
     }
+}
+
+/// What a store knows from its first day on.
+#[derive(Debug)]
+pub(super) struct Beginning<'a> {
+    pub(super) chain_id: u64,
+    pub(super) genesis_hash: B256,
+    /// One header or more, an unbroken chain; the state is that after the last.
+    pub(super) headers: &'a [(B256, &'a Header)],
+}
+
+/// Makes a store with the state that `changes` lead to from nothing.
+pub(super) fn begin(
+    path: &Path,
+    beginning: &Beginning<'_>,
+    changes: &HashedChanges,
+) -> Result<Store, StoreError> {
+    let [.., (hash, header)] = beginning.headers else {
+        return Err(not_a_store(path, "it would have no block"));
+    };
+    check_vacant(path)?;
+    let (number, root) = (header.number, header.state_root);
+    batch::check_root(number, changes.root_from_nothing(), root)?;
+
+    let mut options = tuning::database();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    let db = DB::open_cf_descriptors(&options, path, tuning::families())
+        .map_err(|source| opening(path, source))?;
+    let tables = Tables { db, options };
+    let nothing = Tip { number, hash: *hash, root: EMPTY_ROOT_HASH };
+    let cache = NodeCache::new(NODE_CACHE_BYTES);
+    let prepared = prepare_on(nothing, &tables.view(), &cache, changes)?;
+    // The same root by another way: the one above came from all leaves.
+    batch::check_root(number, prepared.root, root)?;
+    let mut batch = BlockBatch::new(&tables);
+    batch.put_state(&prepared)?;
+    batch.put_code(&prepared.code)?;
+    for (hash, header) in beginning.headers {
+        let tip = Tip { number: header.number, hash: *hash, root: header.state_root };
+        batch.put_header(&tip, header)?;
+    }
+    batch.put(Family::Meta, meta::CHAIN_ID, &beginning.chain_id.to_be_bytes())?;
+    batch.put(Family::Meta, meta::GENESIS_HASH, beginning.genesis_hash.as_slice())?;
+    let first = beginning.headers.first().map_or(*hash, |(hash, _)| *hash);
+    batch.put(Family::Meta, meta::FIRST_HEADER, first.as_slice())?;
+    batch.put(Family::Meta, meta::SCHEMA, &SCHEMA.to_be_bytes())?;
+    batch.put_tip(&Tip { root, ..nothing })?;
+    batch.write(Durability::Synced)?;
+    // Out of the log, so that damage to the log can cost later blocks but
+    // never the first state.
+    for family in Family::ALL {
+        tables
+            .db
+            .flush_cf(tables.family(family)?)
+            .map_err(StoreError::database("writing the first state"))?;
+    }
+    Store::with_tables(tables)
 }
 
 fn check_tip(tables: &Tables, tip: &Tip) -> Result<(), StoreError> {
@@ -124,31 +174,28 @@ fn check_tip(tables: &Tables, tip: &Tip) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The genesis state as writes, once its root has been found right.
-fn genesis_updates(genesis: &Genesis<'_>) -> Result<AccountUpdates, StoreError> {
-    let mut updates = AccountUpdates::new();
-    for (address, account) in genesis.state.accounts() {
-        let code_hash = account.basics().code_hash;
-        if code_hash != KECCAK_EMPTY && genesis.state.code(&code_hash).is_none() {
-            return Err(StoreError::GenesisCode { address, code_hash });
-        }
-        updates.insert(keys::account(&address), genesis_update(account));
+/// The node at the top of the state trie must be the one the tip's root names.
+fn check_trie(tables: &Tables, nodes: &NodeCache, tip: &Tip) -> Result<(), StoreError> {
+    let view = tables.view();
+    let trie = StoredTrie { view: &view, cache: nodes, account: None };
+    let path = Nibbles::new();
+    if tip.root != EMPTY_ROOT_HASH {
+        return trie.node(&path, tip.root).map(drop);
     }
-    let mut builder = StateRootBuilder::default();
-    for (key, update) in &updates {
-        if let Some(account) = &update.after {
-            builder.add(key, &trie_account(&account.basics, account.storage_root));
-        }
+    match view.accounts_from(&B256::ZERO)?.next().transpose()? {
+        None => Ok(()),
+        Some(_) => Err(trie.damaged(TrieError::MissingNode { path, hash: tip.root })),
     }
-    let header = genesis.header;
-    batch::check_root(header.number, builder.finish(), header.state_root)?;
-    Ok(updates)
 }
 
-fn genesis_update(account: &MemoryAccount) -> AccountUpdate {
-    let after = StoredAccount { basics: account.basics(), storage_root: account.storage_root() };
-    let slots = account.slots().map(|(slot, value)| (hashed_slot(slot), value)).collect();
-    AccountUpdate { after: Some(after), slots }
+fn check_codes(state: &MemoryState) -> Result<(), StoreError> {
+    for (address, account) in state.accounts() {
+        let code_hash = account.basics().code_hash;
+        if code_hash != KECCAK_EMPTY && state.code(&code_hash).is_none() {
+            return Err(StoreError::GenesisCode { address, code_hash });
+        }
+    }
+    Ok(())
 }
 
 fn check_vacant(path: &Path) -> Result<(), StoreError> {
@@ -205,9 +252,10 @@ fn check_families(path: &Path) -> Result<(), StoreError> {
 
 fn read_schema(path: &Path) -> Result<Option<u32>, StoreError> {
     let families = [Family::Meta.name()];
-    let db = DB::open_cf_for_read_only(&Options::default(), path, families, false)
+    let options = Options::default();
+    let db = DB::open_cf_for_read_only(&options, path, families, false)
         .map_err(|source| opening(path, source))?;
-    Tables { db }.schema()
+    Tables { db, options }.schema()
 }
 
 fn check_schema(path: &Path, found: Option<u32>) -> Result<(), StoreError> {

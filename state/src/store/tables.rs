@@ -1,5 +1,6 @@
 //! Typed reads of the column families. Every value is checked.
 
+use super::view::View;
 use super::{
     StoreError, Tip,
     codec::{self, Damage, StoredAccount},
@@ -7,12 +8,19 @@ use super::{
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U256, keccak256};
-use rocksdb::{ColumnFamily, DB, IteratorMode, ReadOptions};
+use rocksdb::{ColumnFamily, DB, DBPinnableSlice, IteratorMode, Options, ReadOptions};
 
 /// The open database.
-#[derive(Debug)]
 pub(super) struct Tables {
     pub(super) db: DB,
+    /// The options it was opened with, which also count what it does.
+    pub(super) options: Options,
+}
+
+impl std::fmt::Debug for Tables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tables").field("db", &self.db).finish_non_exhaustive()
+    }
 }
 
 impl Tables {
@@ -21,15 +29,31 @@ impl Tables {
         self.db.cf_handle(family.name()).ok_or_else(missing)
     }
 
+    /// The tables as they are now, whatever is written later.
+    pub(super) fn view(&self) -> View<'_> {
+        View::new(self)
+    }
+
     fn get<T>(
         &self,
         family: Family,
         key: &[u8],
         decode: impl FnOnce(&[u8]) -> Result<T, Damage>,
     ) -> Result<Option<T>, StoreError> {
+        self.get_with(&ReadOptions::default(), family, key, decode)
+    }
+
+    /// The value of `key`, decoded.
+    pub(super) fn get_with<T>(
+        &self,
+        options: &ReadOptions,
+        family: Family,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, Damage>,
+    ) -> Result<Option<T>, StoreError> {
         let value = self
             .db
-            .get_pinned_cf(self.family(family)?, key)
+            .get_pinned_cf_opt(self.family(family)?, key, options)
             .map_err(StoreError::database("reading the store"))?;
         value.map(|value| decode(&value).map_err(|reason| corrupt(family, key, reason))).transpose()
     }
@@ -71,6 +95,10 @@ impl Tables {
         self.meta(meta::GENESIS_HASH, codec::decode_hash)
     }
 
+    pub(super) fn first_header(&self) -> Result<B256, StoreError> {
+        self.meta(meta::FIRST_HEADER, codec::decode_hash)
+    }
+
     pub(super) fn tip(&self) -> Result<Tip, StoreError> {
         self.meta(meta::TIP, codec::decode_tip)
     }
@@ -85,8 +113,27 @@ impl Tables {
         self.get(Family::Meta, key, decode)?.ok_or_else(missing)
     }
 
+    /// The values of `keys`, which are in order, decoded; in the same order.
+    /// Cheaper for each key than asking one by one.
+    pub(super) fn get_many<K: AsRef<[u8]>, T>(
+        &self,
+        options: &ReadOptions,
+        family: Family,
+        keys: &[K],
+        decode: impl Fn(&[u8]) -> Result<T, Damage>,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let handle = self.family(family)?;
+        let values = self.db.batched_multi_get_cf_opt(handle, keys, true, options);
+        let decode_one = |(key, value): (&K, Result<Option<DBPinnableSlice<'_>>, _>)| {
+            let value = value.map_err(StoreError::database("reading the store"))?;
+            let damaged = |reason| corrupt(family, key.as_ref(), reason);
+            value.map(|value| decode(&value).map_err(damaged)).transpose()
+        };
+        keys.iter().zip(values).map(decode_one).collect()
+    }
+
     /// All entries of a family from `mode` on, in key order.
-    fn scan<T, F: Fn(&[u8], &[u8]) -> Result<T, Damage>>(
+    pub(super) fn scan<T, F: Fn(&[u8], &[u8]) -> Result<T, Damage>>(
         &self,
         family: Family,
         options: ReadOptions,
@@ -114,19 +161,6 @@ impl Tables {
         &self,
     ) -> Result<impl Iterator<Item = Result<(B256, B256, U256), StoreError>>, StoreError> {
         self.scan(Family::Slots, whole_family(), IteratorMode::Start, decode_slot_entry)
-    }
-
-    /// Slots of one account by slot hash, in key order.
-    pub(super) fn slots_of(
-        &self,
-        account: &B256,
-    ) -> Result<impl Iterator<Item = Result<(B256, U256), StoreError>> + use<'_>, StoreError> {
-        let mut options = ReadOptions::default();
-        options.set_prefix_same_as_start(true);
-        let first = keys::slot(account, &B256::ZERO);
-        let mode = IteratorMode::From(&first, rocksdb::Direction::Forward);
-        let slots = self.scan(Family::Slots, options, mode, decode_slot_entry)?;
-        Ok(slots.map(|slot| slot.map(|(_, slot, value)| (slot, value))))
     }
 
     /// Every code hash, in order; the code is checked against it.
@@ -162,14 +196,14 @@ fn decode_numbered(number: u64, bytes: &[u8]) -> Result<(B256, Header), Damage> 
     if header.number == number { Ok((hash, header)) } else { Err("the header is another block's") }
 }
 
-fn decode_slot_entry(key: &[u8], value: &[u8]) -> Result<(B256, B256, U256), Damage> {
+pub(super) fn decode_slot_entry(key: &[u8], value: &[u8]) -> Result<(B256, B256, U256), Damage> {
     let (account, slot) = keys::parse_slot(key)?;
     Ok((account, slot, codec::decode_slot(value)?))
 }
 
 /// Options for a scan of everything, which shall not push out of the cache
 /// what execution reads.
-fn whole_family() -> ReadOptions {
+pub(super) fn whole_family() -> ReadOptions {
     let mut options = ReadOptions::default();
     options.set_total_order_seek(true);
     options.fill_cache(false);

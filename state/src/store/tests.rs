@@ -1,5 +1,8 @@
 mod crash;
+mod dumped;
 mod random;
+mod reorg;
+mod tries;
 
 use super::{
     codec,
@@ -45,7 +48,7 @@ impl Chain {
 
     fn commit(&mut self, changes: &BlockChanges) -> Result<Committed, StoreError> {
         let header = self.next_header(changes);
-        let block = NewBlock { header: &header, hash: header.hash_slow(), changes, root: None };
+        let block = NewBlock { header: &header, hash: header.hash_slow(), changes };
         let committed = self.store.commit(&block)?;
         self.state.apply(changes);
         self.header = header;
@@ -113,7 +116,8 @@ fn a_store_answers_like_the_state_it_was_made_from() {
     assert!(store.code_by_hash_ref(KECCAK_EMPTY).unwrap().is_empty());
     let missing = store.code_by_hash_ref(B256::ZERO);
     assert!(matches!(missing, Err(StoreError::Missing { family: "code", .. })));
-    let found = Verified { n_accounts: 2, n_slots: 1, n_codes: 1, n_headers: 1 };
+    let found =
+        Verified { n_accounts: 2, n_slots: 1, n_nodes: 1, n_codes: 1, n_headers: 1, n_undo: 0 };
     assert_eq!(store.verify().unwrap(), found);
 }
 
@@ -132,13 +136,19 @@ fn blocks_are_found_again_after_reopening() {
 }
 
 #[test]
-fn a_root_the_caller_knows_is_not_computed_again() {
+fn what_was_prepared_is_committed_once_and_on_its_own_tip() {
     let mut chain = Chain::new(genesis_state()).reopen();
     let changes = changes(1, 2, 3);
     let header = chain.next_header(&changes);
-    let root = Some(chain.store.root_after(&changes).unwrap());
-    let block = NewBlock { header: &header, hash: header.hash_slow(), changes: &changes, root };
-    assert_eq!(chain.store.commit(&block).unwrap().root, header.state_root);
+    let prepared = chain.store.prepare(&changes).unwrap();
+    assert_eq!(prepared.root(), header.state_root);
+    let late = chain.store.prepare(&changes).unwrap();
+    let committed = chain.store.commit_prepared(&header, header.hash_slow(), &prepared).unwrap();
+    assert_eq!(committed.root, header.state_root);
+    let next = Header { number: 2, parent_hash: header.hash_slow(), ..header.clone() };
+    let refused = chain.store.commit_prepared(&next, next.hash_slow(), &late);
+    assert!(matches!(refused, Err(StoreError::Stale { .. })), "{refused:?}");
+    assert_eq!(chain.store.tip().number, 1);
     chain.state.apply(&changes);
     chain.header = header;
     assert_eq!(chain.reopen().store.verify().unwrap().n_headers, 2);
@@ -152,7 +162,7 @@ fn a_wrong_block_leaves_no_trace() {
     let tip = chain.store.tip();
     let commit = |header: &Header| {
         let hash = header.hash_slow();
-        chain.store.commit(&NewBlock { header, hash, changes: &changes, root: None })
+        chain.store.commit(&NewBlock { header, hash, changes: &changes })
     };
     let stranger = Header { parent_hash: B256::repeat_byte(9), ..good.clone() };
     assert!(matches!(commit(&stranger), Err(StoreError::NotNext { number: 1, tip: 0, .. })));
@@ -160,14 +170,6 @@ fn a_wrong_block_leaves_no_trace() {
     assert!(matches!(commit(&later), Err(StoreError::NotNext { number: 2, tip: 0, .. })));
     let wrong = Header { state_root: B256::repeat_byte(9), ..good.clone() };
     assert!(matches!(commit(&wrong), Err(StoreError::WrongRoot { number: 1, .. })));
-    let claimed = NewBlock {
-        header: &good,
-        hash: good.hash_slow(),
-        changes: &changes,
-        root: Some(B256::repeat_byte(9)),
-    };
-    assert!(matches!(chain.store.commit(&claimed), Err(StoreError::WrongRoot { .. })));
-
     assert_eq!(chain.store.tip(), tip);
     assert_eq!(chain.store.verify().unwrap().n_headers, 1);
     assert_eq!(chain.store.storage_ref(ALICE, U256::from(2)).unwrap(), U256::ZERO);
@@ -176,13 +178,31 @@ fn a_wrong_block_leaves_no_trace() {
 }
 
 #[test]
+fn numbers_follow_what_the_store_holds_and_does() {
+    let mut chain = Chain::new(genesis_state()).reopen();
+    chain.commit(&changes(1, 2, 3)).unwrap();
+    chain.commit(&changes(1, 2, 4)).unwrap();
+    let stats = chain.store.stats().unwrap();
+    let names: Vec<_> = stats.families.iter().map(|family| family.name).collect();
+    assert_eq!(names, Family::ALL.map(Family::name));
+    let entries = |name: &str| stats.families.iter().find(|f| f.name == name).unwrap().n_entries;
+    assert_eq!((entries("headers"), entries("undo"), entries("code")), (3, 2, 1));
+    assert!(stats.families.iter().all(|family| family.memory_bytes > 0), "{stats:?}");
+    assert!(stats.families[0].file_bytes > 0, "{stats:?}");
+    // The top of the state trie was read by opening, and then by each block.
+    assert!(stats.node_cache.hits >= 2 && stats.node_cache.bytes > 0, "{stats:?}");
+    assert!(stats.node_cache.hit_rate().is_some_and(|rate| rate > 0.3 && rate < 1.0));
+    assert!(stats.block_cache.hits + stats.block_cache.misses > 0, "{stats:?}");
+    assert_eq!(CacheUse::default().hit_rate(), None);
+}
+
+#[test]
 fn a_block_of_another_chain_is_refused() {
     let ours = Chain::new(genesis_state());
     let theirs = Chain::new(MemoryState::new());
     let changes = changes(1, 2, 3);
     let header = theirs.next_header(&changes);
-    let block =
-        NewBlock { header: &header, hash: header.hash_slow(), changes: &changes, root: None };
+    let block = NewBlock { header: &header, hash: header.hash_slow(), changes: &changes };
     assert!(matches!(ours.store.commit(&block), Err(StoreError::NotNext { .. })));
 }
 
@@ -194,7 +214,8 @@ fn a_removed_account_takes_its_slots_along() {
     chain.commit(&BlockChanges { accounts, code: BTreeMap::new() }).unwrap();
     assert_eq!(chain.store.basic_ref(BOB).unwrap(), None);
     assert_eq!(chain.store.storage_ref(BOB, U256::from(1)).unwrap(), U256::ZERO);
-    let found = Verified { n_accounts: 1, n_slots: 0, n_codes: 1, n_headers: 2 };
+    let found =
+        Verified { n_accounts: 1, n_slots: 0, n_nodes: 0, n_codes: 1, n_headers: 2, n_undo: 1 };
     assert_eq!(chain.reopen().store.verify().unwrap(), found);
 }
 
@@ -247,7 +268,8 @@ fn a_folder_that_is_no_store_is_left_alone() {
     };
     let before = files(folder.path());
     let why = reason(Store::open(folder.path()));
-    assert_eq!(why, "it lacks code, headers, meta, slots and holds theirs");
+    let lacks = "code, headers, meta, slots, trie_accounts, trie_slots, undo";
+    assert_eq!(why, format!("it lacks {lacks} and holds theirs"));
     assert_eq!(files(folder.path()), before);
 }
 
@@ -255,19 +277,30 @@ fn a_folder_that_is_no_store_is_left_alone() {
 fn a_store_of_another_version_says_so() {
     let chain = Chain::new(genesis_state());
     let path = chain.folder.path();
-    put(&chain.store, Family::Meta, meta::SCHEMA, &2_u32.to_be_bytes());
+    put(&chain.store, Family::Meta, meta::SCHEMA, &3_u32.to_be_bytes());
     drop(chain.store);
-    let newer = |found: u32| {
+    let is_schema = |path: &Path, found: u32| {
         let error = Store::open(path).unwrap_err();
-        matches!(error, StoreError::Schema { found: it, expected: 1, .. } if it == found)
+        let message = format!("layout version {found}; this program reads version 2");
+        assert!(error.to_string().contains(&message), "{error}");
+        matches!(error, StoreError::Schema { found: it, expected: 2, .. } if it == found)
     };
-    assert!(newer(2));
+    assert!(is_schema(path, 3));
     // The same if that version has families of its own.
     let mut options = rocksdb::Options::default();
     options.create_missing_column_families(true);
-    let names = Family::ALL.map(Family::name).into_iter().chain(["trie_accounts"]);
+    let names = Family::ALL.map(Family::name).into_iter().chain(["history"]);
     drop(rocksdb::DB::open_cf(&options, path, names).unwrap());
-    assert!(newer(2));
+    assert!(is_schema(path, 3));
+
+    // The first version had no tries, so it lacks families of this one.
+    let old = TempDir::new().unwrap();
+    options.create_if_missing(true);
+    let names = ["accounts", "slots", "code", "headers", "meta"];
+    let db = rocksdb::DB::open_cf(&options, old.path(), names).unwrap();
+    db.put_cf(db.cf_handle("meta").unwrap(), meta::SCHEMA, 1_u32.to_be_bytes()).unwrap();
+    drop(db);
+    assert!(is_schema(old.path(), 1));
 }
 
 #[test]
@@ -345,7 +378,9 @@ fn damaged_values_are_errors_when_read() {
     assert_eq!(family(store.storage_ref(BOB, U256::from(1)).unwrap_err()), "slots");
     assert_eq!(family(store.code_by_hash_ref(code_hash).unwrap_err()), "code");
     assert_eq!(family(store.header(0).unwrap_err()), "headers");
-    assert_eq!(family(store.root_after(&BlockChanges::default()).unwrap_err()), "accounts");
+    let change = AccountChange { after: None, wiped: true, slots: BTreeMap::new() };
+    let touching = BlockChanges { accounts: BTreeMap::from([(BOB, change)]), ..Default::default() };
+    assert_eq!(family(store.root_after(&touching).unwrap_err()), "accounts");
 }
 
 /// What a verification says after one entry was changed.

@@ -3,7 +3,7 @@
 use super::keys::{ACCOUNT_KEY_BYTES, Family};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DataBlockIndexType,
-    LogLevel, Options, SliceTransform,
+    LogLevel, Options, SliceTransform, statistics::StatsLevel,
 };
 
 /// Decompressed blocks, indexes and filters kept in memory, all families
@@ -47,6 +47,9 @@ pub(super) fn database() -> Options {
     options.set_bytes_per_sync(BYTES_PER_SYNC);
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(LOG_FILES);
+    // Counters only: timers and histograms would cost time on every read.
+    options.enable_statistics();
+    options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
     options
 }
 
@@ -79,6 +82,18 @@ fn options(family: Family, cache: &Cache) -> Options {
             options.set_memtable_prefix_bloom_ratio(WRITE_BUFFER_FILTER_SHARE);
             options.set_memtable_whole_key_filtering(true);
         }
+        Family::TrieAccounts | Family::TrieSlots => {
+            // Read by key like slots, and hashes as well; but a root or a path
+            // is asked for only where it is, or has just become a leaf.
+            table.set_block_size(POINT_BLOCK_BYTES);
+            table.set_bloom_filter(FILTER_BITS_PER_KEY, false);
+            options.set_compression_type(DBCompressionType::None);
+        }
+        Family::Undo => {
+            // Written once, read hardly ever, dropped soon.
+            table.set_block_size(LARGE_BLOCK_BYTES);
+            options.set_compression_type(DBCompressionType::Lz4);
+        }
         Family::Code | Family::Headers => {
             table.set_block_size(LARGE_BLOCK_BYTES);
             table.set_bloom_filter(FILTER_BITS_PER_KEY, false);
@@ -86,8 +101,8 @@ fn options(family: Family, cache: &Cache) -> Options {
         }
         Family::Meta => options.set_compression_type(DBCompressionType::None),
     }
-    if family == Family::Slots {
-        // Lets a scan of one account's slots skip files that have none.
+    if matches!(family, Family::Slots | Family::TrieSlots) {
+        // Lets a scan of what one account has skip files that have none.
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(ACCOUNT_KEY_BYTES));
     }
     options.set_block_based_table_factory(&table);

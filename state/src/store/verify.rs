@@ -1,14 +1,16 @@
 //! Checking a whole store against its own roots and hashes.
 
 use super::{
-    Store, StoreError, Tip,
+    Head, Store, StoreError, Tip,
     codec::StoredAccount,
     keys::{self, Family},
-    tables::{Tables, corrupt},
+    tables::{Tables, corrupt, whole_family},
+    undo::Undo,
 };
 use crate::root::{StateRootBuilder, StorageRootBuilder, trie_account};
 use alloy_primitives::B256;
 use revm::primitives::KECCAK_EMPTY;
+use rocksdb::IteratorMode;
 use std::collections::BTreeSet;
 
 /// What a verification went through and found in order.
@@ -20,8 +22,13 @@ pub struct Verified {
     pub n_slots: u64,
     /// Pieces of code with the right hash.
     pub n_codes: u64,
-    /// Headers, an unbroken chain from genesis to tip.
+    /// Trie nodes, each under the hash its parent names, and none but those
+    /// that lead to the leaves above.
+    pub n_nodes: u64,
+    /// Headers, an unbroken chain from the first to the tip.
     pub n_headers: u64,
+    /// Undo records, one for each of the newest blocks.
+    pub n_undo: u64,
 }
 
 impl Store {
@@ -35,11 +42,14 @@ impl Store {
     /// [`StoreError::Missing`] name the entry, [`StoreError::WrongRoot`] means
     /// that accounts are missing or surplus.
     pub fn verify(&self) -> Result<Verified, StoreError> {
-        let tip = self.tip.upgradable_read();
+        let head = self.head.upgradable_read();
+        let tip = head.tip;
         let mut verified = Verified::default();
         let codes = verify_codes(&self.tables, &mut verified)?;
         verify_state(&self.tables, &tip, &codes, &mut verified)?;
-        verify_headers(&self.tables, &tip, self.genesis_hash, &mut verified)?;
+        verified.n_nodes = self.verify_tries(&self.tables.view(), tip.root)?;
+        verify_headers(&self.tables, &tip, &mut verified)?;
+        verify_undo(&self.tables, &head, &mut verified)?;
         Ok(verified)
     }
 }
@@ -107,17 +117,13 @@ fn check_account(
     Err(StoreError::Missing { family: Family::Code.name(), key: code_hash.into() })
 }
 
-fn verify_headers(
-    tables: &Tables,
-    tip: &Tip,
-    genesis_hash: B256,
-    verified: &mut Verified,
-) -> Result<(), StoreError> {
+fn verify_headers(tables: &Tables, tip: &Tip, verified: &mut Verified) -> Result<(), StoreError> {
+    let first = tables.first_header()?;
     let mut parent: Option<(u64, B256)> = None;
     for header in tables.headers()? {
         let (hash, header) = header?;
         let links = match parent {
-            None => hash == genesis_hash,
+            None => hash == first,
             Some((number, parent)) => {
                 number.checked_add(1) == Some(header.number) && header.parent_hash == parent
             }
@@ -133,4 +139,26 @@ fn verify_headers(
         return Ok(());
     }
     Err(corrupt(Family::Headers, &keys::header(tip.number), "the last header is not the tip's"))
+}
+
+/// Records must be those of the newest blocks, without a gap.
+fn verify_undo(tables: &Tables, head: &Head, verified: &mut Verified) -> Result<(), StoreError> {
+    let decode = |key: &[u8], record: &[u8]| {
+        Undo::decode(record)?;
+        keys::parse_header(key)
+    };
+    let mut next = head.oldest_undo;
+    for number in tables.scan(Family::Undo, whole_family(), IteratorMode::Start, decode)? {
+        let number = number?;
+        if number != next || number > head.tip.number {
+            let reason = "it is not the record of the next block";
+            return Err(corrupt(Family::Undo, &keys::header(number), reason));
+        }
+        next += 1;
+        verified.n_undo += 1;
+    }
+    if next == head.tip.number.saturating_add(1) {
+        return Ok(());
+    }
+    Err(StoreError::Missing { family: Family::Undo.name(), key: keys::header(next).into() })
 }

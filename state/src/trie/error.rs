@@ -60,6 +60,18 @@ pub enum WitnessError {
         #[source]
         source: Box<TrieError>,
     },
+    /// The paths to changed accounts are incomplete or damaged.
+    #[error("updating the state trie")]
+    Update(#[source] Box<TrieError>),
+    /// The paths to an account's changed slots are incomplete or damaged.
+    #[error("updating the storage trie of {address}")]
+    StorageUpdate {
+        /// The account the storage belongs to.
+        address: Address,
+        /// What is wrong with the storage trie.
+        #[source]
+        source: Box<TrieError>,
+    },
     /// The leaf of an account is not the RLP of an account.
     #[error("the leaf of account {address} does not decode")]
     MalformedAccount {

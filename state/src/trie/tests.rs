@@ -1,4 +1,4 @@
-use super::*;
+use super::{index::NewNodes, walk::get, *};
 use crate::memory::arbitrary;
 use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
 use alloy_rlp::Encodable;
@@ -30,6 +30,13 @@ fn index(nodes: impl IntoIterator<Item = Bytes>) -> NodeIndex {
     index
 }
 
+impl PartialTrie<'_, NodeIndex> {
+    fn update_one(&self, key: &B256, after: Option<Vec<u8>>) -> Result<B256, TrieError> {
+        let change = Change { key: *key, existed: false, after };
+        self.update(&mut [change], &mut NewNodes::default())
+    }
+}
+
 /// Keys that share long prefixes and split at few places. With 60 nibbles in
 /// common, nodes get shorter than a hash and are embedded in their parents.
 fn key() -> impl Strategy<Value = B256> {
@@ -44,54 +51,97 @@ fn key() -> impl Strategy<Value = B256> {
 }
 
 /// Writes of one block: a value, or none to remove the key.
-fn writes() -> impl Strategy<Value = Vec<(B256, Option<Vec<u8>>)>> {
+type Writes = BTreeMap<B256, Option<Vec<u8>>>;
+
+fn writes() -> impl Strategy<Value = Writes> {
     let value = prop_oneof![
         3 => Just(None),
         2 => (1..5_usize).prop_map(|len| Some(vec![7; len])),
         2 => (30..80_usize).prop_map(|len| Some(vec![9; len])),
     ];
-    collection::vec((key(), value), 0..24)
+    collection::btree_map(key(), value, 0..24)
+}
+
+/// The writes as changes; `hints` says which keys to admit the existence of.
+fn to_changes(writes: &Writes, leaves: &Leaves, hints: bool) -> Vec<Change> {
+    let change = |(key, after): (&B256, &Option<Vec<u8>>)| {
+        let existed = hints && leaves.contains_key(key);
+        Change { key: *key, existed, after: after.clone() }
+    };
+    writes.iter().map(change).collect()
+}
+
+fn apply(leaves: &mut Leaves, writes: Writes) {
+    for (key, value) in writes {
+        match value {
+            Some(value) => leaves.insert(key, value),
+            None => leaves.remove(&key),
+        };
+    }
+}
+
+/// The root by a library that shares no code with this one.
+fn root_by_eth_trie(leaves: &Leaves) -> B256 {
+    let db = std::sync::Arc::new(eth_trie::MemoryDB::new(true));
+    let mut trie = eth_trie::EthTrie::new(db);
+    for (key, value) in leaves {
+        eth_trie::Trie::insert(&mut trie, key.as_slice(), value).unwrap();
+    }
+    B256::from(eth_trie::Trie::root_hash(&mut trie).unwrap().0)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn updates_give_the_root_of_a_rebuilt_trie(blocks in collection::vec(writes(), 1..6)) {
+    fn updates_give_the_root_of_a_rebuilt_trie(
+        blocks in collection::vec((writes(), any::<bool>()), 1..6),
+    ) {
         let mut leaves = Leaves::new();
-        for writes in blocks {
+        for (writes, hints) in blocks {
             let (root, nodes) = rebuild(&leaves);
             let index = index(nodes);
-            let mut trie = PartialTrie::new(&index, root);
-            for (key, value) in &writes {
-                prop_assert_eq!(&PartialTrie::get(&index, root, key)?, &leaves.get(key).cloned());
-                match value {
-                    Some(value) => trie.set(key, value.clone())?,
-                    None => trie.remove(key)?,
-                }
+            for key in writes.keys() {
+                prop_assert_eq!(&get(&index, root, key)?, &leaves.get(key).cloned());
             }
-            for (key, value) in writes {
-                match value {
-                    Some(value) => leaves.insert(key, value),
-                    None => leaves.remove(&key),
-                };
+            let mut changes = to_changes(&writes, &leaves, hints);
+            apply(&mut leaves, writes);
+            let trie = PartialTrie::new(&index, root);
+            let root = trie.update(&mut changes, &mut NewNodes::default())?;
+            prop_assert_eq!(root, rebuild(&leaves).0);
+            prop_assert_eq!(root, root_by_eth_trie(&leaves));
+        }
+    }
+
+    #[test]
+    fn updates_keep_the_nodes_of_a_rebuilt_trie(
+        blocks in collection::vec(writes(), 1..6),
+    ) {
+        let mut leaves = Leaves::new();
+        let (mut root, mut index) = (EMPTY_ROOT_HASH, NodeIndex::default());
+        for writes in blocks {
+            let mut changes = to_changes(&writes, &leaves, false);
+            apply(&mut leaves, writes);
+            let mut new = NewNodes::default();
+            root = PartialTrie::new(&index, root).update(&mut changes, &mut new)?;
+            index.extend(new);
+            // Every node can be reached, and proves what it should.
+            prop_assert_eq!(root, rebuild(&leaves).0);
+            for (key, value) in &leaves {
+                prop_assert_eq!(get(&index, root, key)?, Some(value.clone()));
             }
-            prop_assert_eq!(trie.root(&mut drop), rebuild(&leaves).0);
         }
     }
 
     #[test]
     fn kept_nodes_hold_the_whole_trie(writes in writes()) {
         let empty = NodeIndex::default();
-        let mut trie = PartialTrie::new(&empty, EMPTY_ROOT_HASH);
         let mut leaves = Leaves::new();
-        for (key, value) in writes {
-            let value = value.unwrap_or_else(|| vec![1]);
-            trie.set(&key, value.clone())?;
-            leaves.insert(key, value);
-        }
-        let mut kept = Vec::new();
-        let root = trie.root(&mut |node| kept.push(Bytes::from(node)));
+        apply(&mut leaves, writes.clone());
+        let mut new = NewNodes::default();
+        let root = PartialTrie::new(&empty, EMPTY_ROOT_HASH)
+            .update(&mut to_changes(&writes, &leaves, false), &mut new)?;
+        let mut kept: Vec<_> = new.into_nodes().collect();
         let (expected_root, mut expected) = rebuild(&leaves);
         // The retainer also lists embedded nodes, which no hash leads to.
         expected.retain(|node| node.len() >= 32 || keccak256(node) == expected_root);
@@ -132,6 +182,51 @@ proptest! {
     }
 }
 
+/// Many keys under branches that are split, few under others, and deep ones.
+fn many(round: u8) -> Writes {
+    let spread = (0..2_000_u16).map(|i| keccak256([&i.to_be_bytes()[..], &[1]].concat()));
+    let deep = (0..=255_u8).map(|byte| {
+        let mut key = B256::repeat_byte(0x33);
+        key[31] = byte;
+        key
+    });
+    let chosen = |key: &B256| key[30].wrapping_add(key[31]) % 3 == round % 3;
+    let value = |key: &B256| {
+        let len = 1 + usize::from(key[29].wrapping_mul(round)) % 60;
+        (!key[28].wrapping_add(round).is_multiple_of(4)).then(|| vec![round; len])
+    };
+    spread.chain(deep).filter(chosen).map(|key| (key, value(&key))).collect()
+}
+
+#[test]
+fn large_updates_are_the_same_on_any_number_of_threads() {
+    let pools = [1, 2, 5]
+        .map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads start"));
+    let mut leaves = Leaves::new();
+    let (mut root, mut index) = (EMPTY_ROOT_HASH, NodeIndex::default());
+    for round in 1..=9 {
+        let writes = many(round);
+        let changes = to_changes(&writes, &leaves, round % 2 == 0);
+        assert!(changes.len() > 500, "{} changes in round {round}", changes.len());
+        let [alone, pair, crowd] = pools.each_ref().map(|pool| {
+            let mut new = NewNodes::default();
+            let trie = PartialTrie::new(&index, root);
+            let root = pool.install(|| trie.update(&mut changes.clone(), &mut new)).unwrap();
+            (root, new.into_nodes().collect::<Vec<_>>())
+        });
+        apply(&mut leaves, writes);
+        assert_eq!(alone.0, rebuild(&leaves).0, "round {round}");
+        assert_eq!(pair, alone, "round {round}");
+        assert_eq!(crowd, alone, "round {round}");
+        root = alone.0;
+        alone.1.into_iter().for_each(|node| index.insert(node));
+    }
+    let mut removals: Vec<_> =
+        leaves.keys().map(|key| Change { key: *key, existed: true, after: None }).collect();
+    let updated = PartialTrie::new(&index, root).update(&mut removals, &mut NewNodes::default());
+    assert_eq!(updated, Ok(EMPTY_ROOT_HASH));
+}
+
 /// Two keys that part at the first nibble, and one beside the second.
 const LOW: B256 = b256!("0000000000000000000000000000000000000000000000000000000000000001");
 const HIGH: B256 = b256!("f000000000000000000000000000000000000000000000000000000000000001");
@@ -160,9 +255,9 @@ fn without(leaves: &Leaves, path: &[u8]) -> (B256, NodeIndex, B256) {
 fn a_collapse_names_the_sibling_it_lacks() {
     let leaves = Leaves::from([(LOW, long(1)), (HIGH, long(2))]);
     let (root, index, hash) = without(&leaves, &[0xf]);
-    let mut trie = PartialTrie::new(&index, root);
+    let trie = PartialTrie::new(&index, root);
     let path = Nibbles::from_nibbles([0xf]);
-    assert_eq!(trie.remove(&LOW), Err(TrieError::MissingNode { path, hash }));
+    assert_eq!(trie.update_one(&LOW, None), Err(TrieError::MissingNode { path, hash }));
 }
 
 #[test]
@@ -173,9 +268,7 @@ fn a_collapse_onto_a_branch_or_leaf_joins_the_paths() {
         leaves.insert(LOW, long(1));
         let (root, nodes) = rebuild(&leaves);
         let index = index(nodes);
-        let mut trie = PartialTrie::new(&index, root);
-        trie.remove(&LOW).unwrap();
-        assert_eq!(trie.root(&mut drop), expected);
+        assert_eq!(PartialTrie::new(&index, root).update_one(&LOW, None), Ok(expected));
     }
 }
 
@@ -184,11 +277,14 @@ fn a_branch_that_gains_before_it_loses_needs_no_sibling() {
     let leaves = Leaves::from([(LOW, long(1)), (HIGH, long(2))]);
     let (root, index, _) = without(&leaves, &[0xf]);
     let middle = B256::repeat_byte(0x77);
-    let mut trie = PartialTrie::new(&index, root);
-    trie.set(&middle, long(3)).unwrap();
-    trie.remove(&LOW).unwrap();
+    let mut changes = [(LOW, None), (middle, Some(long(3)))].map(|(key, after)| Change {
+        key,
+        existed: false,
+        after,
+    });
+    let updated = PartialTrie::new(&index, root).update(&mut changes, &mut NewNodes::default());
     let expected = rebuild(&Leaves::from([(middle, long(3)), (HIGH, long(2))])).0;
-    assert_eq!(trie.root(&mut drop), expected);
+    assert_eq!(updated, Ok(expected));
 }
 
 #[test]
@@ -196,15 +292,15 @@ fn a_missing_path_is_an_error_not_an_absence() {
     let leaves = Leaves::from([(LOW, long(1)), (HIGH, long(2))]);
     let (root, index, hash) = without(&leaves, &[0]);
     let missing = TrieError::MissingNode { path: Nibbles::from_nibbles([0]), hash };
-    assert_eq!(PartialTrie::get(&index, root, &LOW), Err(missing.clone()));
-    assert_eq!(PartialTrie::get(&index, root, &HIGH), Ok(Some(long(2))));
-    assert_eq!(PartialTrie::get(&index, root, &B256::repeat_byte(0x77)), Ok(None));
-    assert_eq!(PartialTrie::new(&index, root).set(&LOW, long(3)), Err(missing));
+    assert_eq!(get(&index, root, &LOW), Err(missing.clone()));
+    assert_eq!(get(&index, root, &HIGH), Ok(Some(long(2))));
+    assert_eq!(get(&index, root, &B256::repeat_byte(0x77)), Ok(None));
+    assert_eq!(PartialTrie::new(&index, root).update_one(&LOW, Some(long(3))), Err(missing));
 }
 
 fn get_from(nodes: Vec<Vec<u8>>, root: &[u8]) -> Result<Option<Vec<u8>>, TrieError> {
     let nodes = nodes.into_iter().chain([root.to_vec()]).map(Bytes::from);
-    PartialTrie::get(&index(nodes), keccak256(root), &B256::ZERO)
+    get(&index(nodes), keccak256(root), &B256::ZERO)
 }
 
 fn leaf(n_nibbles: usize, value: &[u8]) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! The part of a state that one block needs, proven by the state root.
 
-use super::{NodeIndex, PartialTrie, TrieError, WitnessError};
+use super::{Change, NodeIndex, PartialTrie, TrieError, WitnessError, index::NewNodes, walk::get};
 use crate::{AccountChange, BlockChanges, root};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
@@ -45,7 +45,7 @@ impl WitnessState {
     ///
     /// If a node on the path is missing or damaged.
     pub fn account(&self, address: &Address) -> Result<Option<TrieAccount>, WitnessError> {
-        let leaf = PartialTrie::get(&self.index, self.root, &keccak256(address))
+        let leaf = get(&self.index, self.root, &keccak256(address))
             .map_err(|source| not_found(address, source))?;
         leaf.map(alloy_rlp::decode_exact::<TrieAccount>)
             .transpose()
@@ -61,7 +61,7 @@ impl WitnessState {
     pub fn slot(&self, address: &Address, slot: U256) -> Result<U256, WitnessError> {
         let Some(account) = self.account(address)? else { return Ok(U256::ZERO) };
         let key = root::hashed_slot(slot);
-        let leaf = PartialTrie::get(&self.index, account.storage_root, &key)
+        let leaf = get(&self.index, account.storage_root, &key)
             .map_err(|source| slot_not_found(address, slot, source))?;
         leaf.map_or(Ok(U256::ZERO), alloy_rlp::decode_exact::<U256>)
             .map_err(|source| WitnessError::MalformedSlot { address: *address, slot, source })
@@ -77,28 +77,23 @@ impl WitnessState {
     /// If a node the update needs is missing or damaged; the state is then
     /// what it was before.
     pub fn apply(&mut self, changes: &BlockChanges) -> Result<B256, WitnessError> {
-        let mut new_nodes = Vec::new();
-        let mut keep = |node: Vec<u8>| new_nodes.push(node);
-        let mut accounts = PartialTrie::new(&self.index, self.root);
-        // Removals come last: a branch that gains a key before it loses one
-        // never shrinks to a single child, whose node may not be at hand.
-        let mut removed = Vec::new();
+        let mut new = NewNodes::default();
+        let mut leaves = Vec::with_capacity(changes.accounts.len());
         for (address, change) in &changes.accounts {
-            let Some(after) = &change.after else {
-                removed.push(address);
-                continue;
+            let after = match &change.after {
+                Some(after) => {
+                    let storage_root = self.storage_root_after(address, change, &mut new)?;
+                    Some(alloy_rlp::encode(root::trie_account(after, storage_root)))
+                }
+                None => None,
             };
-            let storage_root = self.storage_root_after(address, change, &mut keep)?;
-            let leaf = alloy_rlp::encode(root::trie_account(after, storage_root));
-            accounts.set(&keccak256(address), leaf).map_err(|source| not_found(address, source))?;
+            leaves.push(Change { key: keccak256(address), existed: false, after });
         }
-        for address in removed {
-            accounts.remove(&keccak256(address)).map_err(|source| not_found(address, source))?;
-        }
-        self.root = accounts.root(&mut keep);
-        for node in new_nodes {
-            self.index.insert(node.into());
-        }
+        leaves.sort_unstable_by_key(|leaf| leaf.key);
+        self.root = PartialTrie::new(&self.index, self.root)
+            .update(&mut leaves, &mut new)
+            .map_err(|source| WitnessError::Update(Box::new(source)))?;
+        self.index.extend(new);
         Ok(self.root)
     }
 
@@ -106,28 +101,21 @@ impl WitnessState {
         &self,
         address: &Address,
         change: &AccountChange,
-        keep: &mut impl FnMut(Vec<u8>),
+        new: &mut NewNodes,
     ) -> Result<B256, WitnessError> {
         let before = match self.account(address)? {
             Some(account) if !change.wiped => account.storage_root,
             _ => EMPTY_ROOT_HASH,
         };
-        let mut storage = PartialTrie::new(&self.index, before);
-        // Removals last, as for accounts.
-        let (cleared, set): (Vec<_>, Vec<_>) =
-            change.slots.iter().partition(|(_, value)| value.is_zero());
-        for (slot, value) in set {
-            let key = root::hashed_slot(*slot);
-            storage
-                .set(&key, alloy_rlp::encode(value))
-                .map_err(|source| slot_not_found(address, *slot, source))?;
-        }
-        for (slot, _) in cleared {
-            storage
-                .remove(&root::hashed_slot(*slot))
-                .map_err(|source| slot_not_found(address, *slot, source))?;
-        }
-        Ok(storage.root(keep))
+        let leaf = |(slot, value): (&U256, &U256)| {
+            let after = (!value.is_zero()).then(|| alloy_rlp::encode(value));
+            Change { key: root::hashed_slot(*slot), existed: false, after }
+        };
+        let mut leaves: Vec<_> = change.slots.iter().map(leaf).collect();
+        leaves.sort_unstable_by_key(|leaf| leaf.key);
+        PartialTrie::new(&self.index, before).update(&mut leaves, new).map_err(|source| {
+            WitnessError::StorageUpdate { address: *address, source: Box::new(source) }
+        })
     }
 }
 

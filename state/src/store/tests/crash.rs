@@ -7,15 +7,15 @@ use proptest::{
     test_runner::TestRunner,
 };
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
 const N_BLOCKS: u64 = 5;
 
-/// A closed store of a few blocks, and the state after each, genesis first.
-fn history(flush: bool) -> (TempDir, Vec<MemoryState>) {
+/// A closed store of a few blocks, of which the last `n_unwound` were taken back
+/// again, and the state after each block, genesis first.
+fn history(flush: bool, n_unwound: u64) -> (TempDir, Vec<MemoryState>) {
     let mut runner = TestRunner::deterministic();
     let state = arbitrary::state().new_tree(&mut runner).unwrap().current();
     let mut chain = Chain::new(state);
@@ -25,6 +25,7 @@ fn history(flush: bool) -> (TempDir, Vec<MemoryState>) {
         chain.commit(&changes).unwrap();
         states.push(chain.state.clone());
     }
+    chain.store.unwind(N_BLOCKS - n_unwound).unwrap();
     if flush {
         for family in Family::ALL {
             chain.store.tables.db.flush_cf(chain.store.tables.family(family).unwrap()).unwrap();
@@ -66,35 +67,46 @@ fn check_whole(store: Store, folder: TempDir, states: &[MemoryState]) -> u64 {
     number
 }
 
-#[test]
-fn a_log_cut_anywhere_leaves_whole_blocks() {
-    let (folder, states) = history(false);
+/// Tips that a store has when its log is cut at one place after another, and
+/// the state it must then have.
+fn tips_of_cuts(n_unwound: u64) -> Vec<u64> {
+    let (folder, states) = history(false, n_unwound);
     let is_log = |file: &PathBuf| {
         file.extension().is_some_and(|e| e == "log") && fs::metadata(file).unwrap().len() > 0
     };
     let logs: Vec<_> = files(folder.path()).into_iter().filter(is_log).collect();
     let [log] = &logs[..] else { panic!("one log with content: {logs:?}") };
     let length = fs::metadata(log).unwrap().len();
-    let mut tips = BTreeSet::new();
-    let mut last = 0;
+    let mut tips = Vec::new();
     for cut in (0..=length).step_by(usize::try_from(length / 64).unwrap()).chain([length]) {
         let copy = copy_of(folder.path());
         let file = copy.path().join(log.file_name().unwrap());
         fs::OpenOptions::new().write(true).open(file).unwrap().set_len(cut).unwrap();
         let store = Store::open(copy.path()).unwrap();
-        let tip = check_whole(store, copy, &states);
-        assert!(tip >= last, "a longer log of {cut} bytes gives an older tip");
-        last = tip;
-        tips.insert(tip);
+        tips.push(check_whole(store, copy, &states));
     }
-    assert_eq!(tips, (0..=N_BLOCKS).collect(), "the cuts fell into every block");
+    tips.dedup();
+    tips
+}
+
+#[test]
+fn a_log_cut_anywhere_leaves_whole_blocks() {
+    // The cuts fall into every block, and a longer log has no older tip.
+    assert_eq!(tips_of_cuts(0), (0..=N_BLOCKS).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_log_cut_while_unwinding_leaves_whole_blocks() {
+    let there = 0..=N_BLOCKS;
+    let back = (N_BLOCKS - 3..N_BLOCKS).rev();
+    assert_eq!(tips_of_cuts(3), there.chain(back).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_turned_byte_is_noticed_or_harmless() {
     let mut n_refused = 0;
     for flush in [false, true] {
-        let (folder, states) = history(flush);
+        let (folder, states) = history(flush, 0);
         for file in files(folder.path()) {
             let bytes = fs::read(&file).unwrap();
             for at in (0..bytes.len()).step_by((bytes.len() / 8).max(1)) {

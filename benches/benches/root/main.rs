@@ -1,0 +1,116 @@
+//! State roots: time per block, beside what keccak alone takes for the nodes.
+//!
+//! `root/<state>/<slots>/...`:
+//!
+//! - `keccak`: hashing as many nodes of the same size and nothing else, the
+//!   least any trie of this shape can take on one thread;
+//! - `prepare/<threads>`: from a block's changes to the root and everything
+//!   that a commit writes, old values looked up in RocksDB included; nodes are
+//!   in memory, since the same block has been prepared before.
+//!
+//! For each block a line on stderr gives the nodes hashed and the ratio of the
+//! two. Blocks are committed between measurements, so that the trie has a history;
+//! the root is checked against a full recomputation by the store's own
+//! verification at the end.
+
+mod states;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use states::{Shape, buffers, commit};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const SHAPES: [Shape; 4] = [
+    Shape::Accounts(10_000),
+    Shape::Accounts(100_000),
+    Shape::Accounts(1_000_000),
+    Shape::Contract(1_000_000),
+];
+const SLOTS: [u64; 3] = [100, 1_000, 10_000];
+const THREADS: [usize; 2] = [1, 2];
+
+/// Median wall time of a few runs.
+fn median(mut run: impl FnMut()) -> Duration {
+    let mut times = [(); 9].map(|()| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    });
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn roots(criterion: &mut Criterion) {
+    let pools = THREADS.map(|n| {
+        rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads can be started")
+    });
+    for shape in SHAPES {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let store = shape.store(&folder.path().join("store"));
+        for round in 1..=3 {
+            commit(&store, &store.prepare(&shape.block(10_000, round)).expect("the store answers"));
+        }
+        for (round, slots) in (4..).zip(SLOTS) {
+            let block = shape.block(slots, round);
+            let prepared = store.prepare(&block).expect("the store answers");
+            let hashed = prepared.hashed();
+            let mut group = criterion.benchmark_group(format!("root/{}/{slots}", shape.name()));
+            group.throughput(Throughput::Elements(hashed.count()));
+            let nodes = buffers(hashed);
+            group.bench_function("keccak", |bencher| {
+                bencher.iter(|| {
+                    nodes.iter().fold(0, |sum: u8, node| {
+                        sum.wrapping_add(alloy_primitives::keccak256(node)[0])
+                    })
+                });
+            });
+            for pool in &pools {
+                let id = BenchmarkId::new("prepare", pool.current_num_threads());
+                group.bench_function(id, |bencher| {
+                    bencher.iter_batched(
+                        || (),
+                        |()| pool.install(|| store.prepare(&block).expect("the store answers")),
+                        BatchSize::PerIteration,
+                    );
+                });
+                let again = pool.install(|| store.prepare(&block)).expect("the store answers");
+                assert_eq!((again.root(), again.hashed()), (prepared.root(), hashed));
+            }
+            group.finish();
+            let alone = median(|| {
+                nodes.iter().for_each(|node| {
+                    black_box(alloy_primitives::keccak256(node));
+                });
+            });
+            for pool in &pools {
+                let time = median(|| {
+                    black_box(pool.install(|| store.prepare(&block)).expect("the store answers"));
+                });
+                eprintln!(
+                    "root/{}/{slots}: {} nodes hashed, {:.2} times keccak alone with {} threads",
+                    shape.name(),
+                    hashed.count(),
+                    time.as_secs_f64() / alone.as_secs_f64(),
+                    pool.current_num_threads()
+                );
+            }
+            commit(&store, &prepared);
+        }
+        store.verify().expect("the store is whole");
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(2))
+        .warm_up_time(Duration::from_millis(500));
+    targets = roots
+}
+criterion_main!(benches);

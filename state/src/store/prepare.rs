@@ -1,0 +1,286 @@
+//! A block's changes, worked out up to the state root but not written.
+
+use super::{
+    Store, StoreError, Tip,
+    codec::StoredAccount,
+    hashed::{HashedChange, HashedChanges},
+    keys,
+    node_cache::NodeCache,
+    trie_nodes::{HashedNodes, StoredTrie, TrieWrites, leaf_hash},
+    view::View,
+};
+use crate::{
+    BlockChanges, root,
+    trie::{Change, Node, PartialTrie},
+};
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use rayon::{
+    iter::{IntoParallelIterator, ParallelIterator},
+    slice::ParallelSlice,
+};
+use std::collections::BTreeMap;
+
+/// The state after a block, ready to be committed.
+///
+/// Good for as long as the tip is what it was: [`Store::commit_prepared`]
+/// refuses it later.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The tip it goes on from.
+    pub(super) on: Tip,
+    pub(super) root: B256,
+    /// Changed accounts by key, in order, each once.
+    pub(super) accounts: Vec<(B256, AccountUpdate)>,
+    /// The state trie.
+    pub(super) nodes: TrieWrites,
+    /// Code by hash that is not stored yet.
+    pub(super) code: BTreeMap<B256, Bytes>,
+}
+
+/// What happens to one stored account.
+#[derive(Debug)]
+pub(super) struct AccountUpdate {
+    pub(super) before: Option<StoredAccount>,
+    /// `None` removes the account.
+    pub(super) after: Option<StoredAccount>,
+    /// Slots that change, by hash, in order. Where storage is wiped, that is
+    /// every slot that was stored.
+    pub(super) slots: Vec<SlotUpdate>,
+    /// The storage trie.
+    pub(super) nodes: TrieWrites,
+}
+
+/// What happens to one slot; zero is no slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlotUpdate {
+    pub(super) slot: B256,
+    pub(super) before: U256,
+    pub(super) after: U256,
+}
+
+impl Prepared {
+    /// State root after the block.
+    pub fn root(&self) -> B256 {
+        self.root
+    }
+
+    /// Trie nodes hashed for it, in all tries.
+    pub fn hashed(&self) -> HashedNodes {
+        let mut hashed = HashedNodes::default();
+        self.tries().for_each(|trie| hashed.absorb(&trie.hashed()));
+        hashed
+    }
+
+    /// Every trie the block changes.
+    pub(super) fn tries(&self) -> impl Iterator<Item = &TrieWrites> {
+        self.accounts.iter().map(|(_, account)| &account.nodes).chain([&self.nodes])
+    }
+}
+
+impl Store {
+    /// Works out what a block on top of the tip leads to. Nothing is written.
+    ///
+    /// Costs a lookup per changed account and slot, and reading and hashing the
+    /// trie paths to them; a wiped storage is scanned. Accounts, and the
+    /// subtries of large ones, are spread over the rayon pool this is called
+    /// from. No lock is held, so a pool whose other tasks use the store as well
+    /// cannot come to a halt.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or an entry is damaged or missing; of
+    /// several, the first in the order of keys.
+    pub fn prepare(&self, changes: &BlockChanges) -> Result<Prepared, StoreError> {
+        let view = self.tables.view();
+        prepare(&view, &self.nodes, &HashedChanges::of_block(changes))
+    }
+
+    /// State root after `changes` on top of the tip: that of
+    /// [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Self::prepare).
+    pub fn root_after(&self, changes: &BlockChanges) -> Result<B256, StoreError> {
+        self.prepare(changes).map(|prepared| prepared.root)
+    }
+}
+
+/// Works out what `changes` on top of the view's tip lead to.
+pub(super) fn prepare(
+    view: &View<'_>,
+    cache: &NodeCache,
+    changes: &HashedChanges,
+) -> Result<Prepared, StoreError> {
+    let on = view.tip()?;
+    prepare_on(on, view, cache, changes)
+}
+
+/// The same where the view has no tip yet.
+pub(super) fn prepare_on(
+    on: Tip,
+    view: &View<'_>,
+    cache: &NodeCache,
+    changes: &HashedChanges,
+) -> Result<Prepared, StoreError> {
+    let updates: Vec<_> = changes
+        .accounts
+        .par_chunks(LOOKUPS_PER_TASK)
+        .map(|accounts| account_updates(view, cache, accounts))
+        .collect();
+    let mut accounts: Vec<(B256, AccountUpdate)> = Vec::with_capacity(changes.accounts.len());
+    for updates in updates {
+        accounts.extend(updates?);
+    }
+    let mut leaves: Vec<_> =
+        accounts.iter().map(|(key, update)| account_leaf(key, update)).collect();
+    let mut writes = TrieWrites::default();
+    let trie = StoredTrie { view, cache, account: None };
+    let root = PartialTrie::new(&trie, on.root).update(&mut leaves, &mut writes)?;
+    let mut code = BTreeMap::new();
+    for (hash, bytes) in &changes.code {
+        if !view.has_code(hash)? {
+            code.insert(*hash, bytes.clone());
+        }
+    }
+    Ok(Prepared { on, root, accounts, nodes: writes, code })
+}
+
+fn account_leaf(key: &B256, update: &AccountUpdate) -> Change {
+    let after = update.after.map(|account| {
+        alloy_rlp::encode(root::trie_account(&account.basics, account.storage_root))
+    });
+    Change { key: *key, existed: update.before.is_some(), after }
+}
+
+/// Entries of the flat tables that are looked up together, and then worked on
+/// in parallel. A lookup among others costs about a microsecond.
+const LOOKUPS_PER_TASK: usize = 64;
+
+fn account_updates(
+    view: &View<'_>,
+    cache: &NodeCache,
+    changes: &[(B256, HashedChange)],
+) -> Result<Vec<(B256, AccountUpdate)>, StoreError> {
+    let keys: Vec<_> = changes.iter().map(|(key, _)| *key).collect();
+    let accounts = view.accounts(&keys)?;
+    let slots = slots_before(view, changes)?;
+    let mut rest = slots.as_slice();
+    let tasks = changes.iter().zip(accounts).map(|((key, change), account)| {
+        let (slots, after) = rest.split_at(change.slots.len());
+        rest = after;
+        (key, change, Before { account, slots })
+    });
+    let updates: Vec<Result<_, StoreError>> = tasks
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|(key, change, before)| Ok((*key, account_update(view, cache, key, change, before)?)))
+        .collect();
+    updates.into_iter().collect()
+}
+
+/// What is stored of an account and of the slots that its change names.
+#[derive(Clone, Copy)]
+struct Before<'a> {
+    account: Option<StoredAccount>,
+    /// One for each slot of the change, in that order.
+    slots: &'a [U256],
+}
+
+/// What is stored of all slots that `changes` name, in their order.
+fn slots_before(
+    view: &View<'_>,
+    changes: &[(B256, HashedChange)],
+) -> Result<Vec<U256>, StoreError> {
+    let keys: Vec<_> = changes
+        .iter()
+        .flat_map(|(key, change)| change.slots.iter().map(|(slot, _)| keys::slot(key, slot)))
+        .collect();
+    let found: Vec<_> = keys.par_chunks(LOOKUPS_PER_TASK).map(|keys| view.slots(keys)).collect();
+    let mut before = Vec::with_capacity(keys.len());
+    for values in found {
+        before.extend(values?);
+    }
+    Ok(before)
+}
+
+fn account_update(
+    view: &View<'_>,
+    cache: &NodeCache,
+    key: &B256,
+    change: &HashedChange,
+    before: Before<'_>,
+) -> Result<AccountUpdate, StoreError> {
+    let Before { account: before, slots: slots_before } = before;
+    let root_before = before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+    let is_wiped = change.wiped || change.after.is_none();
+    let wipes_something = is_wiped && root_before != EMPTY_ROOT_HASH;
+    let slots = if wipes_something {
+        slots_after_wipe(view, key, change)?
+    } else if change.after.is_none() {
+        Vec::new()
+    } else {
+        let update = |((slot, after), before): (&(B256, U256), &U256)| SlotUpdate {
+            slot: *slot,
+            before: *before,
+            after: *after,
+        };
+        change.slots.iter().zip(slots_before).map(update).collect()
+    };
+    let starts_empty = is_wiped || is_only_leaf(&slots, root_before);
+    let mut leaves: Vec<_> =
+        slots.iter().filter_map(|slot| slot_leaf(slot, starts_empty)).collect();
+    let mut writes = TrieWrites::default();
+    let trie = StoredTrie { view, cache, account: Some(*key) };
+    let root = if starts_empty { EMPTY_ROOT_HASH } else { root_before };
+    let storage_root = PartialTrie::new(&trie, root).update(&mut leaves, &mut writes)?;
+    if wipes_something {
+        for node in view.slot_nodes_of(key)? {
+            let path = Nibbles::from_nibbles_unchecked(&node?[B256::len_bytes()..]);
+            writes.wipe(path);
+        }
+    }
+    let after = change.after.map(|basics| StoredAccount { basics, storage_root });
+    Ok(AccountUpdate { before, after, slots, nodes: writes })
+}
+
+/// Whether the slots that change hold all the storage there was: one slot. Many
+/// accounts have no more, and hashing its leaf costs far less than finding out
+/// that the root is no branch. The update then starts from nothing.
+fn is_only_leaf(slots: &[SlotUpdate], root: B256) -> bool {
+    let mut stored = slots.iter().filter(|slot| !slot.before.is_zero());
+    let (Some(slot), None) = (stored.next(), stored.next()) else { return false };
+    let leaf = Node::leaf(Nibbles::unpack(slot.slot), alloy_rlp::encode(slot.before));
+    leaf_hash(&leaf) == Some(root)
+}
+
+/// The leaf of a slot, if it changes. In a trie that starts empty everything
+/// that is set does, and nothing else.
+fn slot_leaf(slot: &SlotUpdate, starts_empty: bool) -> Option<Change> {
+    let existed = !starts_empty && !slot.before.is_zero();
+    let is_change = if starts_empty { !slot.after.is_zero() } else { slot.before != slot.after };
+    is_change.then(|| {
+        let after = (!slot.after.is_zero()).then(|| alloy_rlp::encode(slot.after));
+        Change { key: slot.slot, existed, after }
+    })
+}
+
+/// Every stored slot of an account as cleared, but for those the change sets.
+fn slots_after_wipe(
+    view: &View<'_>,
+    key: &B256,
+    change: &HashedChange,
+) -> Result<Vec<SlotUpdate>, StoreError> {
+    let mut slots = BTreeMap::new();
+    for stored in view.slots_of(key)? {
+        let (slot, before) = stored?;
+        slots.insert(slot, SlotUpdate { slot, before, after: U256::ZERO });
+    }
+    // An account that is gone keeps nothing, whatever its change says.
+    for (slot, after) in change.slots.iter().filter(|_| change.after.is_some()) {
+        let fresh = SlotUpdate { slot: *slot, before: U256::ZERO, after: *after };
+        slots.entry(*slot).or_insert(fresh).after = *after;
+    }
+    Ok(slots.into_values().collect())
+}
