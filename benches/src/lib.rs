@@ -90,7 +90,7 @@ pub use clock::Timing;
 pub use findings::{Findings, Group, MemoryPoint, Sweep, SweepPoint, memory_growth};
 pub use latency::{Latency, SlowState};
 pub use machine::Provenance;
-pub use measurement::Measurement;
+pub use measurement::{EngineStages, Measurement};
 pub use pairing::{Contestant, Engines, MeasureError, Protocol, Rounds, measure};
 pub use peak::{ENVIRONMENT, PeakMeter};
 pub use stages::{STAGES, StageTimes};

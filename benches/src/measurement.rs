@@ -7,7 +7,7 @@ use crate::{
     statistics::{median, quantile},
     workload::Workload,
 };
-use blockloom_engine::{ExecutionStats, Mode};
+use blockloom_engine::{ExecutionStats, Mode, Stages};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -64,6 +64,13 @@ pub struct Measurement {
     pub blocked: f64,
     /// Transactions per block executed at the frontier.
     pub at_frontier: f64,
+    /// Plain transfers per block that were computed without the EVM.
+    pub transfers: f64,
+    /// Transactions per block that ran one after another, by the engine's own
+    /// choice.
+    pub one_by_one: f64,
+    /// Where the time of the parallel run went.
+    pub stages: EngineStages,
     /// CPU time of the parallel run by that of the sequential one.
     pub cpu_ratio: f64,
     /// CPU time of the sequential run, in milliseconds.
@@ -75,6 +82,41 @@ pub struct Measurement {
     pub peak_bytes: Option<u64>,
     /// The same of a sequential run.
     pub sequential_peak_bytes: Option<u64>,
+}
+
+/// Time by stage of a run of the engine, each the mean over the rounds, in
+/// milliseconds; see [`Stages`](blockloom_engine::Stages).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct EngineStages {
+    /// Looking at the block.
+    pub plan_ms: f64,
+    /// System calls, and the first transactions.
+    pub open_ms: f64,
+    /// Transactions that several workers run.
+    pub parallel_ms: f64,
+    /// Taking over what they wrote.
+    pub gather_ms: f64,
+    /// Transactions that run one after another.
+    pub sequential_ms: f64,
+    /// Requests, withdrawals, and putting the result together.
+    pub close_ms: f64,
+}
+
+impl EngineStages {
+    fn of(stats: &[ExecutionStats]) -> Self {
+        let mean = |of: fn(&Stages) -> Duration| {
+            let total: Duration = stats.iter().map(|stats| of(&stats.stages)).sum();
+            total.as_secs_f64() * 1e3 / stats.len() as f64
+        };
+        Self {
+            plan_ms: mean(|stages| stages.plan),
+            open_ms: mean(|stages| stages.open),
+            parallel_ms: mean(|stages| stages.parallel),
+            gather_ms: mean(|stages| stages.gather),
+            sequential_ms: mean(|stages| stages.sequential),
+            close_ms: mean(|stages| stages.close),
+        }
+    }
 }
 
 impl Measurement {
@@ -166,6 +208,9 @@ impl Measurement {
             aborts: per_block(|stats| stats.aborts),
             blocked: per_block(|stats| stats.blocked),
             at_frontier: per_block(|stats| stats.at_frontier),
+            transfers: per_block(|stats| stats.transfers),
+            one_by_one: per_block(|stats| stats.sequential),
+            stages: EngineStages::of(stats),
             cpu_ratio: median(&cpu),
             sequential_cpu_ms: median_ms(&rounds.sequential, |timing| timing.cpu),
             parallel_cpu_ms: median_ms(samples, |timing| timing.cpu),
@@ -217,6 +262,16 @@ pub(crate) fn example(workload: &str, workers: usize) -> Measurement {
         aborts: 2.0,
         blocked: 0.0,
         at_frontier: 3.0,
+        transfers: 10.0,
+        one_by_one: 4.0,
+        stages: EngineStages {
+            plan_ms: 0.1,
+            open_ms: 0.1,
+            parallel_ms: 1.5,
+            gather_ms: 0.1,
+            sequential_ms: 0.0,
+            close_ms: 0.2,
+        },
         cpu_ratio: 1.1,
         sequential_cpu_ms: 3.0,
         parallel_cpu_ms: 3.3,

@@ -8,37 +8,55 @@
 //!
 //! # The way of a block
 //!
-//! 1. **Open.** Transactions are prepared, system calls run (EIP-4788,
-//!    EIP-2935), by alloy-evm's own executor.
-//! 2. **Speculate.** Workers take transactions from the
+//! 1. **Plan.** One look at the transactions: which are plain transfers, which
+//!    follow one of the same sender or call the same contract, which may take
+//!    long, how much there is to share.
+//! 2. **Open.** System calls (EIP-4788, EIP-2935), by alloy-evm's own executor,
+//!    and the first few transactions one after another. What those are like
+//!    tells whether to go on in parallel pays; if not, the rest runs the same
+//!    way.
+//! 3. **Speculate.** Workers take transactions from the
 //!    [scheduler](blockloom_scheduler) and run revm on a view: multi-version
-//!    memory over the base state. A run leaves a read set, a write set and a
-//!    result.
-//! 3. **Commit.** At the frontier, where all lower transactions are final,
+//!    memory over the base state. A run leaves a read set, a result, and in the
+//!    memory what it wrote.
+//! 4. **Commit.** At the frontier, where all lower transactions are final,
 //!    read sets are checked once more, in block order. A valid result is
-//!    completed (see below) and committed; a stale one is run again right
-//!    there, by stock revm on the committed state, where it cannot fail.
-//! 4. **Close.** Requests, withdrawals, rewards and the DAO fork, again by
-//!    alloy-evm's executor.
+//!    final where it is; a stale one is run again right there, by stock revm on
+//!    what is final, where it cannot fail. Where speculation turns out to be
+//!    mostly in vain, the rest of the block runs one transaction after another.
+//! 5. **Close.** The block state takes over what the memory holds; requests,
+//!    withdrawals, rewards and the DAO fork follow, again by alloy-evm's
+//!    executor.
 //!
 //! The sequential path, [`Engine::execute_sequential`], is alloy-evm's executor
-//! from end to end. It is the oracle of all tests, and what small blocks take.
+//! from end to end. It is the oracle of all tests.
+//!
+//! # Plain transfers
+//!
+//! A transfer between two accounts without code is arithmetic, and outside of
+//! that path it is computed, not interpreted. Whatever is unusual about one (data, an access list,
+//! a fee too low, a nonce that does not fit, a precompile, the beneficiary as
+//! a party, an empty recipient of nothing, forks before EIP-161 and from
+//! EIP-7708 on) leaves it to revm, so the arithmetic knows no errors.
 //!
 //! # Why the results are the same
 //!
 //! 1. An execution is a function of its transaction, its block and the answers
 //!    of the state. Every answer is in the read set; an execution is committed
 //!    only if each would be the same on the committed state.
-//! 2. What speculation leaves out is completed at the frontier from the
-//!    committed state: the beneficiary's reward, and balances and nonces that
-//!    changed meanwhile in accounts whose balance or nonce the execution did
-//!    not look at. Which those are, note-takers in front of the few
-//!    instructions that look at or spend a balance tell. What is committed is
-//!    therefore revm's own result, account by account, so hooks and access
-//!    lists see nothing unusual.
+//! 2. What speculation leaves out is completed from the committed state: the
+//!    beneficiary's rewards are added up at the frontier, and balances that
+//!    changed meanwhile, in accounts whose balance the execution did not look
+//!    at, are credited on top of what they are then. Which those are,
+//!    note-takers in front of the few instructions that look at or spend a
+//!    balance tell. Where somebody wants to see each transaction's result (an
+//!    access list is built), it is completed account by account, so that hooks
+//!    see revm's own.
 //! 3. Errors of speculation are rumours. Only the frontier's own run, by the
 //!    sequential path's code, makes one real; so errors agree as well.
 //! 4. Gas admission is checked at the frontier, against what was really used.
+//! 5. The clock and the number of threads decide who runs what and when, never
+//!    what comes of it.
 //!
 //! # Failures
 //!

@@ -20,7 +20,9 @@
 //! 4. **Suspect.** Publishing shows who has read an older value. Those are
 //!    [suspects](Scheduler::suspect); some worker validates them, and where a
 //!    read is indeed stale it [aborts](Scheduler::abort) the incarnation, turns
-//!    its writes into estimates and [reopens](Scheduler::reopen) it.
+//!    its writes into estimates and [reopens](Scheduler::reopen) it. One that
+//!    still runs [notices](Scheduler::is_doubted) and is
+//!    [given up](Scheduler::give_up).
 //! 5. **Commit.** One worker at a time holds the [`Frontier`]. There, every
 //!    lower transaction is final, so a transaction whose reads are still valid
 //!    is [committed](Frontier::commit) for good; one whose reads are stale, or
@@ -34,6 +36,15 @@
 //! what could have been re-run in parallel. The published algorithm needs a
 //! subtle argument about its two cursors to know that a block has ended; this
 //! one needs the next section only.
+//!
+//! # What is known beforehand
+//!
+//! [`Known`] tells of each transaction when it should run ([`Hint`]) and which
+//! lower one it is like. What may take long is started first of all, whatever
+//! the window, so that it does not hold up the end of the block; what is quick
+//! is left to the frontier. Those that are alike run side by side until two of
+//! them meet; from then on each waits for the one before it, until that is
+//! tried again. All of this changes the order of work, never what is committed.
 //!
 //! # Ending a block
 //!
@@ -70,13 +81,15 @@
 //! waited for: the frontier runs it. ∎
 //!
 //! All atomics are sequentially consistent; each is a type of its own in
-//! `status`, `cursor`, `suspects` and `window`, whose docs say who calls what.
+//! `status`, `cursor`, `suspects`, `window` and `rivalry`, whose docs say who
+//! calls what.
 //!
 //! # Bounds
 //!
 //! A transaction is started at most [`Limits::attempts`] times speculatively
 //! and once at the frontier. The window limits how far ahead speculation runs,
-//! and shrinks to nothing where it does not pay.
+//! counted in transactions that may be speculated on, and shrinks to nothing
+//! where it does not pay.
 //!
 //! # Example
 //!

@@ -114,13 +114,13 @@ impl Entry {
     }
 }
 
-/// State at the committed prefix of a block: the base state and, over it,
-/// everything that is final so far.
+/// The state of a block in progress: the base state and, over it, everything
+/// that was committed here.
 ///
-/// This is what stock sequential revm runs on here, transaction after
-/// transaction, and what the frontier commits to; so both take over changes by
-/// the same code. It is a revm [`Database`] and takes changes by
-/// [`DatabaseCommit`].
+/// This is what stock sequential revm runs on, transaction after transaction.
+/// It is a revm [`Database`] and takes changes by [`DatabaseCommit`]. Around a
+/// parallel part it hands over what it has ([`preset`](Self::preset)) and takes
+/// over what that part left ([`absorb`](Self::absorb)).
 #[derive(Debug)]
 pub struct BlockState<B> {
     base: B,

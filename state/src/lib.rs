@@ -7,12 +7,12 @@
 //! # Layers
 //!
 //! ```text
-//!   reads of a worker                       reads at the frontier
-//!          |                                          |
-//!  MultiVersionMemory  - - base values - ->      BlockState   --> BlockChanges
-//!          |                                          |                |
-//!          '----------> Snapshot (DatabaseRef) <------'                v
-//!                       MemoryState | Store         <------ applied, persisted
+//!   reads of a worker, reads at the frontier        one transaction after another
+//!                      |                                          |
+//!             MultiVersionMemory  - - what is final - ->      BlockState   --> BlockChanges
+//!                      |                                          |                |
+//!                      '-------> Snapshot (DatabaseRef) <---------'                v
+//!                                MemoryState | Store        <------ applied, persisted
 //! ```
 //!
 //! 1. **Base.** A [`Snapshot`] is the state before the block: any shared
@@ -21,12 +21,16 @@
 //! 2. **Speculation.** [`MultiVersionMemory`] keeps per location the newest
 //!    write of every transaction: a value, a credit, a wipe of the account's
 //!    storage, or an estimate. Base values are kept beside them, so each is
-//!    fetched once.
-//! 3. **Reads.** A [`ReadSet`] remembers every answer one execution was given.
-//!    The execution stands if each would be the same again; its docs argue why
-//!    comparing values is enough, and what an account's [`Observed`] shape is.
-//! 4. **Commit.** [`BlockState`] holds what is final. Transactions are
-//!    committed to it in block order, by the rules of revm's own state.
+//!    fetched once. What a committed transaction wrote stays there: below the
+//!    frontier the memory is the state.
+//! 3. **Reads.** A [`ReadSet`] remembers every answer one execution was given,
+//!    and how often the location had changed by then. The execution stands if
+//!    each answer would be the same again; its docs argue why comparing values
+//!    is enough, and what an account's [`Observed`] shape is.
+//! 4. **Block.** [`BlockState`] is what transactions run on one after another,
+//!    before, after or instead of the parallel part, by the rules of revm's own
+//!    state. It [takes over](BlockState::absorb) what the memory holds at the
+//!    end of that part.
 //! 5. **Changes.** [`BlockChanges`] is what the block did in canonical form:
 //!    sorted, and only what differs from before.
 //! 6. **Persist.** The store works out a block's state root from the trie paths
@@ -37,10 +41,11 @@
 //!
 //! - A location is told apart by its full key, never by a hash of it.
 //! - What the multi-version memory says below the frontier is what is
-//!   committed; later reads are validated against it.
+//!   committed; no later write changes it.
 //! - A slot of an account that was destroyed or created in the block reads
 //!   zero unless it was written since, also if the base state has a value.
-//! - No lock is held while the base state is read, and never two at once.
+//! - No lock is held while the base state is read, and never two locations'
+//!   at once.
 //! - The store is at a block boundary whenever it can be opened.
 //!
 //! # Features
