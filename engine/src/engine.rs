@@ -103,6 +103,7 @@ impl Engine {
             let env = spec.evm_env(block.header());
             let plan = Plan::new(stock.transactions, block, &env);
             let planned = watch.lap();
+            let stock = Stock { pool: Some(&self.pool), ..stock };
             let is_forced = self.config.mode == Mode::Parallel;
             if !is_forced && (self.workers() == 1 || !plan.pays_in_parallel()) {
                 let mut stats = ExecutionStats::default();
@@ -160,7 +161,7 @@ impl Engine {
             let access_list = self.config.access_list;
             let started = Instant::now();
             let (output, stats) =
-                run(Stock { spec, block, transactions: &transactions, access_list })?;
+                run(Stock { spec, block, transactions: &transactions, pool: None, access_list })?;
             let stats = ExecutionStats {
                 transactions: transactions.len(),
                 elapsed: started.elapsed(),

@@ -1,25 +1,31 @@
 //! Whether speculation pays, judged from what arrives at the frontier.
 
-/// Speculations that must have been in vain before they are held against the
-/// rest.
+/// Fewest speculations that must have been in vain before they are held
+/// against the rest.
 const TRIAL: u32 = 6;
+
+/// The same as a part of the block: the more is to come, the longer it is worth
+/// trying.
+const TRIAL_PART: u32 = 64;
 
 /// Speculation pays while one in this many stands. Below, what it saves is
 /// less than what it costs: the bookkeeping of every transaction, and a second
 /// core at work.
 const WORTH: u32 = 3;
 
-/// Transactions that the frontier may run in a row with nobody having tried
-/// them before, until it is clear that nobody ever will: they wait for each
-/// other.
-const LONELY: u32 = 24;
+/// Transactions, as a multiple of the trial, that the frontier may run in a row
+/// with nobody having tried them before, until it is clear that nobody ever
+/// will: they wait for each other.
+const LONELY: u32 = 4;
 
-/// Results after which counts are halved: what was long ago matters less.
-const MEMORY: u32 = 32;
+/// Counts are halved once they are so many times the trial: what was long ago
+/// matters less.
+const MEMORY: u32 = 5;
 
 /// Fading counts of speculations that stood and of those that were in vain.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Payoff {
+    trial: u32,
     stood: u32,
     in_vain: u32,
     /// Transactions in a row that nobody had tried.
@@ -27,6 +33,12 @@ pub(crate) struct Payoff {
 }
 
 impl Payoff {
+    /// Before the first of so many transactions.
+    pub(crate) fn new(transactions: usize) -> Self {
+        let transactions = u32::try_from(transactions).unwrap_or(u32::MAX);
+        Self { trial: TRIAL.max(transactions / TRIAL_PART), stood: 0, in_vain: 0, untried: 0 }
+    }
+
     /// A speculative result was committed.
     pub(crate) const fn stood(&mut self) {
         self.stood += 1;
@@ -46,7 +58,7 @@ impl Payoff {
     }
 
     const fn fade(&mut self) {
-        if self.stood + self.in_vain >= MEMORY {
+        if self.stood + self.in_vain >= MEMORY * self.trial {
             self.stood /= 2;
             self.in_vain /= 2;
         }
@@ -54,8 +66,8 @@ impl Payoff {
 
     /// Whether the rest of the block is better run one after another.
     pub(crate) const fn is_poor(&self) -> bool {
-        let is_vain = self.in_vain >= TRIAL && self.stood * WORTH < self.in_vain;
-        is_vain || self.untried >= LONELY
+        let is_vain = self.in_vain >= self.trial && self.stood * WORTH < self.in_vain;
+        is_vain || self.untried >= LONELY * self.trial
     }
 }
 
@@ -64,7 +76,7 @@ mod tests {
     use super::*;
 
     fn after(results: impl IntoIterator<Item = bool>) -> Payoff {
-        let mut payoff = Payoff::default();
+        let mut payoff = Payoff::new(100);
         for stands in results {
             if stands {
                 payoff.stood();
@@ -82,6 +94,15 @@ mod tests {
     }
 
     #[test]
+    fn a_large_block_gets_a_longer_trial() {
+        let mut payoff = Payoff::new(6400);
+        (1..100).for_each(|_| payoff.in_vain());
+        assert!(!payoff.is_poor());
+        payoff.in_vain();
+        assert!(payoff.is_poor());
+    }
+
+    #[test]
     fn a_few_good_results_are_enough() {
         assert!(!after((0..200).map(|i| i % 3 == 0)).is_poor());
         assert!(after((0..200).map(|i| i % 20 == 0)).is_poor());
@@ -95,10 +116,10 @@ mod tests {
     #[test]
     fn nobody_speculating_is_poor_as_well() {
         let mut payoff = after([true; 10]);
-        (1..LONELY).for_each(|_| payoff.untried());
+        (1..LONELY * TRIAL).for_each(|_| payoff.untried());
         assert!(!payoff.is_poor());
         payoff.stood();
-        (0..LONELY).for_each(|_| payoff.untried());
+        (0..LONELY * TRIAL).for_each(|_| payoff.untried());
         assert!(payoff.is_poor());
     }
 }

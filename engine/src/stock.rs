@@ -111,6 +111,8 @@ pub(crate) struct Stock<'a> {
     pub(crate) spec: &'a ChainSpec,
     pub(crate) block: &'a RecoveredBlock,
     pub(crate) transactions: &'a Transactions<'a>,
+    /// Threads that may help; none for the sequential path.
+    pub(crate) pool: Option<&'a rayon::ThreadPool>,
     /// Build an access list even where the fork does not ask for one.
     pub(crate) access_list: bool,
 }
@@ -312,6 +314,7 @@ impl<'a> Stock<'a> {
 
     /// Hands the block over to the parallel path after its first transactions.
     pub(crate) fn hand_over<'m, R: DatabaseRef>(
+        &self,
         executor: Executor<'a, SharedBase<'m, R>>,
         memory: &'m MultiVersionMemory,
     ) -> Committed<'m, R> {
@@ -323,7 +326,7 @@ impl<'a> Stock<'a> {
             blob_gas: executor.blob_gas_used,
         };
         let (state, env) = executor.evm.finish();
-        Committed::new(memory, state, env, tally)
+        Committed::new(memory, state, env, tally, self.transactions.len())
     }
 
     /// Runs what is left of a block whose first transactions are in
@@ -369,7 +372,10 @@ impl<'a> Stock<'a> {
             gas_used: result.gas_used,
             blob_gas_used: result.blob_gas_used,
             access_list: evm.db_mut().take_access_list(),
-            changes: evm.db().changes(),
+            changes: match self.pool {
+                Some(pool) => evm.db().changes_on(pool),
+                None => evm.db().changes(),
+            },
         })
     }
 }

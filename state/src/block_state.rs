@@ -10,6 +10,7 @@ use alloy_primitives::{
     map::{AddressMap, B256Map, Entry as MapEntry, HashMap},
 };
 use blockloom_scheduler::TxIdx;
+use rayon::prelude::*;
 use revm::{
     Database, DatabaseCommit, DatabaseRef,
     database_interface::bal::BalState,
@@ -20,6 +21,11 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
 };
+
+/// Accounts from which several threads collect changes sooner than one. Waking
+/// them takes a tenth of a millisecond, and what one has touched is in its
+/// cache, not in theirs.
+const MIN_PARALLEL_ACCOUNTS: usize = 8192;
 
 /// A slot's value before the block and now.
 #[derive(Clone, Copy, Debug)]
@@ -191,12 +197,32 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
     /// Everything committed so far that differs from the base state. Costs
     /// O(n log n) in the touched locations.
     pub fn changes(&self) -> BlockChanges {
-        let accounts: BTreeMap<_, _> = self
-            .accounts
-            .iter()
-            .filter_map(|(address, entry)| Some((*address, entry.change()?)))
-            .collect();
+        let changed = |(address, entry): (&Address, &Entry)| Some((*address, entry.change()?));
+        self.with_code(self.accounts.iter().filter_map(changed).collect())
+    }
+
+    /// The same, with the threads of `pool` sorting and collecting where there
+    /// are enough accounts for that to pay.
+    pub fn changes_on(&self, pool: &rayon::ThreadPool) -> BlockChanges {
+        if self.accounts.len() < MIN_PARALLEL_ACCOUNTS {
+            return self.changes();
+        }
+        let accounts = &self.accounts;
+        let changed: Vec<_> = pool.install(|| {
+            let mut entries: Vec<_> = accounts.iter().collect();
+            entries.par_sort_unstable_by_key(|(address, _)| **address);
+            let changed = |(address, entry): (&Address, &Entry)| Some((*address, entry.change()?));
+            entries.into_par_iter().filter_map(changed).collect()
+        });
+        self.with_code(changed.into_iter().collect())
+    }
+
+    /// Adds the code that changed accounts have now and had not before.
+    fn with_code(&self, accounts: BTreeMap<Address, AccountChange>) -> BlockChanges {
         let mut changes = BlockChanges { accounts, ..Default::default() };
+        if self.code.is_empty() {
+            return changes;
+        }
         for (address, change) in &changes.accounts {
             let Some(after) = change.after else { continue };
             let before = self.accounts[address].before.as_ref().map(|info| info.code_hash);
