@@ -72,12 +72,12 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         state: BlockState<SharedBase<'a, R>>,
         env: EvmEnv,
         tally: Tally,
-        transactions: usize,
+        payoff: Payoff,
     ) -> Self {
         state.preset(memory);
         let counts_blob_gas = env.cfg_env.spec.is_enabled_in(SpecId::CANCUN);
         let transfer_rules = TransferRules::new(&env);
-        let (rewards, payoff) = (U256::ZERO, Payoff::new(transactions));
+        let rewards = U256::ZERO;
         Self { memory, env, counts_blob_gas, tally, rewards, payoff, transfer_rules, state }
     }
 

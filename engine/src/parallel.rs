@@ -115,7 +115,8 @@ impl<S: Snapshot> Parallel<'_, S> {
             }
             let memory = memory.get_or_init(|| memories.take(self.stock.transactions.len()));
             let scheduler = scheduler.get_or_init(|| self.schedule(executor.receipts.len()));
-            let shared = self.share(memory, scheduler, self.stock.hand_over(executor, memory));
+            let committed = self.stock.hand_over(executor, memory, pool.current_num_threads());
+            let shared = self.share(memory, scheduler, committed);
             if let Some(shared) = gate.get_or_init(|| Some(shared)) {
                 total.lock().workers = pool.current_num_threads();
                 work(shared);

@@ -8,9 +8,10 @@ const TRIAL: u32 = 6;
 /// trying.
 const TRIAL_PART: u32 = 64;
 
-/// Speculation pays while one in this many stands. Below, what it saves is
-/// less than what it costs: the bookkeeping of every transaction, and a second
-/// core at work.
+/// With two workers, speculation pays while one in this many stands. Below,
+/// what it saves is less than what it costs: the bookkeeping of every
+/// transaction, and a second core at work. Each worker more may be as often in
+/// vain again.
 const WORTH: u32 = 3;
 
 /// Transactions, as a multiple of the trial, that the frontier may run in a row
@@ -26,6 +27,7 @@ const MEMORY: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Payoff {
     trial: u32,
+    worth: u32,
     stood: u32,
     in_vain: u32,
     /// Transactions in a row that nobody had tried.
@@ -33,10 +35,12 @@ pub(crate) struct Payoff {
 }
 
 impl Payoff {
-    /// Before the first of so many transactions.
-    pub(crate) fn new(transactions: usize) -> Self {
-        let transactions = u32::try_from(transactions).unwrap_or(u32::MAX);
-        Self { trial: TRIAL.max(transactions / TRIAL_PART), stood: 0, in_vain: 0, untried: 0 }
+    /// Before the first of so many transactions, for so many workers.
+    pub(crate) fn new(transactions: usize, workers: usize) -> Self {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let trial = TRIAL.max(count(transactions) / TRIAL_PART);
+        let worth = WORTH.saturating_mul(count(workers.saturating_sub(1)).max(1));
+        Self { trial, worth, stood: 0, in_vain: 0, untried: 0 }
     }
 
     /// A speculative result was committed.
@@ -66,7 +70,8 @@ impl Payoff {
 
     /// Whether the rest of the block is better run one after another.
     pub(crate) const fn is_poor(&self) -> bool {
-        let is_vain = self.in_vain >= self.trial && self.stood * WORTH < self.in_vain;
+        let is_vain =
+            self.in_vain >= self.trial && self.stood.saturating_mul(self.worth) < self.in_vain;
         is_vain || self.untried >= LONELY * self.trial
     }
 }
@@ -76,7 +81,7 @@ mod tests {
     use super::*;
 
     fn after(results: impl IntoIterator<Item = bool>) -> Payoff {
-        let mut payoff = Payoff::new(100);
+        let mut payoff = Payoff::new(100, 2);
         for stands in results {
             if stands {
                 payoff.stood();
@@ -95,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_large_block_gets_a_longer_trial() {
-        let mut payoff = Payoff::new(6400);
+        let mut payoff = Payoff::new(6400, 2);
         (1..100).for_each(|_| payoff.in_vain());
         assert!(!payoff.is_poor());
         payoff.in_vain();

@@ -8,6 +8,7 @@ use crate::{
     committed::{Committed, Tally},
     error::{BlockError, InternalError, Place, from_executor},
     output::{BlockOutput, ExecutionStats, StopWatch},
+    payoff::Payoff,
     transactions::Transactions,
     transfer::{TRANSFER_GAS, Transfer, TransferRules},
 };
@@ -317,6 +318,7 @@ impl<'a> Stock<'a> {
         &self,
         executor: Executor<'a, SharedBase<'m, R>>,
         memory: &'m MultiVersionMemory,
+        workers: usize,
     ) -> Committed<'m, R> {
         let tally = Tally {
             receipts: executor.receipts,
@@ -326,7 +328,8 @@ impl<'a> Stock<'a> {
             blob_gas: executor.blob_gas_used,
         };
         let (state, env) = executor.evm.finish();
-        Committed::new(memory, state, env, tally, self.transactions.len())
+        let payoff = Payoff::new(self.transactions.len(), workers);
+        Committed::new(memory, state, env, tally, payoff)
     }
 
     /// Runs what is left of a block whose first transactions are in
