@@ -1,18 +1,61 @@
 //! What a caller chooses about an engine.
 
 use blockloom_scheduler::Limits;
+use std::time::Duration;
 
 /// Which path a block takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Parallel where it can pay, sequential for blocks that are too small, or
-    /// whose transactions are too cheap.
+    /// Parallel where it pays: not for blocks that are too small, whose
+    /// transactions are too quick, or depend on each other.
     #[default]
     Adaptive,
     /// Parallel for every block, however small.
     Parallel,
     /// Stock sequential revm for every block.
     Sequential,
+}
+
+/// What a block must promise, in [`Mode::Adaptive`], to be run in parallel.
+/// Plain transfers, which are computed at once, do not count.
+///
+/// The defaults were measured on two cores with the state in memory. Where
+/// reads of the base state wait for a disk, less is worth it sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worth {
+    /// Gas the block uses. Less runs in a few times what waking the workers
+    /// takes (a tenth of a millisecond).
+    pub gas: u64,
+    /// Gas of a transaction, on average.
+    pub gas_per_transaction: u64,
+    /// Time left after the first transactions, at their pace.
+    pub time_left: Duration,
+    /// Time a transaction takes, on average, at their pace. Speculating on one,
+    /// checking and committing it takes a microsecond or two, on each of two
+    /// cores.
+    pub time_per_transaction: Duration,
+}
+
+impl Worth {
+    /// Everything is worth it.
+    pub const NOTHING: Self = Self {
+        gas: 0,
+        gas_per_transaction: 0,
+        time_left: Duration::ZERO,
+        time_per_transaction: Duration::ZERO,
+    };
+}
+
+impl Default for Worth {
+    /// 2.5 Mgas, 25,000 gas, 400 µs, 8 µs.
+    fn default() -> Self {
+        Self {
+            gas: 2_500_000,
+            gas_per_transaction: 25_000,
+            time_left: Duration::from_micros(400),
+            time_per_transaction: Duration::from_micros(8),
+        }
+    }
 }
 
 /// How an engine runs blocks. None of it changes a result.
@@ -24,6 +67,8 @@ pub struct Config {
     pub mode: Mode,
     /// Bounds on speculation.
     pub limits: Limits,
+    /// From when on several workers are worth waking, in the adaptive mode.
+    pub worth: Worth,
     /// Build a block access list (EIP-7928) also before Amsterdam, where it is
     /// part of every block.
     pub access_list: bool,

@@ -101,7 +101,7 @@ impl Engine {
         self.guarded(spec, block, |stock| {
             let mut watch = StopWatch::start();
             let env = spec.evm_env(block.header());
-            let plan = Plan::new(stock.transactions, block, &env);
+            let plan = Plan::new(stock.transactions, block, &env, self.config.worth);
             let planned = watch.lap();
             let stock = Stock { pool: Some(&self.pool), ..stock };
             let is_forced = self.config.mode == Mode::Parallel;

@@ -113,7 +113,7 @@ mod writes;
 pub use block::{Block, Receipt, RecoveredBlock, Transaction};
 pub use blockloom_scheduler::Limits;
 pub use chain_spec::{ChainSpec, ChainSpecError};
-pub use config::{Config, Mode};
+pub use config::{Config, Mode, Worth};
 pub use consensus::{
     Ancestor, BodyError, ConsensusError, HeaderError, OmmerError, OutputError, receipt_bloom,
     receipts_root_and_bloom, validate_body, validate_header, validate_ommers, validate_output,

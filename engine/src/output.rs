@@ -41,7 +41,8 @@ pub struct ExecutionStats {
     pub validations: usize,
     /// Transactions executed at the frontier, on committed state.
     pub at_frontier: usize,
-    /// Plain transfers computed without the EVM, each in its place.
+    /// Those of the executions that were plain transfers, computed without the
+    /// EVM, each in its place.
     pub transfers: usize,
     /// Transactions that ran one after another, outside of the parallel part:
     /// all of a block that is not worth it, or what was left of one when
@@ -103,7 +104,7 @@ impl ExecutionStats {
     /// Executions beyond one per transaction.
     #[must_use]
     pub const fn re_executions(&self) -> usize {
-        (self.executions + self.transfers).saturating_sub(self.transactions)
+        self.executions.saturating_sub(self.transactions)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::{
     block::RecoveredBlock,
+    config::Worth,
     probe::Seen,
     transactions::Transactions,
     transfer::{TRANSFER_GAS, Transfer, TransferRules},
@@ -11,26 +12,10 @@ use alloy_consensus::Transaction as _;
 use alloy_evm::EvmEnv;
 use alloy_primitives::map::AddressMap;
 use blockloom_scheduler::{Hint, Known, TxIdx};
-use std::time::Duration;
 
-/// Least gas beside plain transfers for which waking the workers can pay:
-/// less runs in a few times what that takes (a tenth of a millisecond).
-const MIN_PARALLEL_GAS: u64 = 2_500_000;
-
-/// Least gas of such a transaction, on average. A cheaper one runs in about
-/// the time that speculating on it and validating it take.
-const MIN_PARALLEL_GAS_PER_TRANSACTION: u64 = 25_000;
-
-/// Fewest such transactions among which there can be something to overlap.
+/// Fewest transactions, beside plain transfers, among which there can be
+/// something to overlap.
 const MIN_PARALLEL_TRANSACTIONS: u64 = 2;
-
-/// Least time that transactions other than plain transfers must take, on
-/// average. Speculating on one, checking and committing it, takes a
-/// microsecond or two, on both sides of a memory bus.
-const MIN_TIME_PER_TRANSACTION: Duration = Duration::from_micros(8);
-
-/// Least time that must be left for several workers to share.
-const MIN_TIME_LEFT: Duration = Duration::from_micros(400);
 
 /// A transaction that may use so many times the gas of an average one may be
 /// what the block ends up waiting for.
@@ -40,6 +25,7 @@ const LONG: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) rules: TransferRules,
+    worth: Worth,
     /// For each transaction whether it looks like a plain transfer.
     transfers: Vec<bool>,
     /// How many others there are, and the gas they use, about.
@@ -52,6 +38,7 @@ impl Plan {
         transactions: &Transactions<'_>,
         block: &RecoveredBlock,
         env: &EvmEnv,
+        worth: Worth,
     ) -> Self {
         let rules = TransferRules::new(env);
         let transfers: Vec<_> = (0..transactions.len())
@@ -60,14 +47,14 @@ impl Plan {
         let n_transfers = transfers.iter().filter(|is_transfer| **is_transfer).count() as u64;
         let gas = expected_gas(block).saturating_sub(n_transfers * TRANSFER_GAS);
         let n_others = transfers.len() as u64 - n_transfers;
-        Self { rules, transfers, gas, n_others }
+        Self { rules, worth, transfers, gas, n_others }
     }
 
     /// Whether it looks as if running the block in parallel paid.
     pub(crate) fn pays_in_parallel(&self) -> bool {
         self.n_others >= MIN_PARALLEL_TRANSACTIONS
-            && self.gas >= MIN_PARALLEL_GAS
-            && self.gas / self.n_others >= MIN_PARALLEL_GAS_PER_TRANSACTION
+            && self.gas >= self.worth.gas
+            && self.gas / self.n_others >= self.worth.gas_per_transaction
     }
 
     /// Whether going on in parallel pays, after what the first transactions
@@ -76,14 +63,22 @@ impl Plan {
         let gas_left = self.gas.saturating_sub(seen.gas());
         let is_long_enough = |gas, least| seen.time_of(gas).is_none_or(|time| time >= least);
         !seen.looks_like_a_chain()
-            && is_long_enough(gas_left, MIN_TIME_LEFT)
-            && is_long_enough(self.gas / self.n_others.max(1), MIN_TIME_PER_TRANSACTION)
+            && is_long_enough(gas_left, self.worth.time_left)
+            && is_long_enough(self.gas_per_transaction(), self.worth.time_per_transaction)
     }
 
     /// Whether the transaction at `position` may be what the block ends up
     /// waiting for.
     pub(crate) fn is_long(&self, transactions: &Transactions<'_>, position: usize) -> bool {
-        transactions.gas_limit(position) >= LONG * (self.gas / self.n_others.max(1))
+        let average = self.gas_per_transaction();
+        average > 0 && transactions.gas_limit(position) >= LONG.saturating_mul(average)
+    }
+
+    const fn gas_per_transaction(&self) -> u64 {
+        match self.gas.checked_div(self.n_others) {
+            Some(average) => average,
+            None => 0,
+        }
     }
 
     /// Whether some transaction may take long.

@@ -230,6 +230,7 @@ impl<'a> Stock<'a> {
                 break;
             }
             stats.sequential += 1;
+            stats.executions += 1;
             let transfer = plain.and_then(|rules| Transfer::of(self.transactions, position, rules));
             if let Some(transfer) = transfer
                 && self.transfer(position, &transfer, executor, &mut due)
@@ -238,7 +239,6 @@ impl<'a> Stock<'a> {
                 continue;
             }
             self.settle(&mut due, executor)?;
-            stats.executions += 1;
             self.execute(position, executor, observer)?;
         }
         self.settle(&mut due, executor)

@@ -283,6 +283,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         }
         if !self.shared.wants_states && self.transfer(position, committed)? {
             self.publish(version.tx);
+            self.stats.executions += 1;
             self.stats.transfers += 1;
             frontier.commit(version, false);
             return Ok(());

@@ -2,14 +2,16 @@
 
 use super::difference::{Difference, between_outputs};
 use crate::CliError;
-use blockloom_engine::{BlockError, BlockOutput, ChainSpec, Config, Engine, Mode, RecoveredBlock};
+use blockloom_engine::{
+    BlockError, BlockOutput, ChainSpec, Config, Engine, Mode, RecoveredBlock, Worth,
+};
 use blockloom_state::Snapshot;
 use std::borrow::Borrow;
 
 /// One parallel engine per worker count; the first also runs sequentially.
 #[derive(Debug)]
 pub(crate) struct Engines {
-    /// Ascending in the order the command line gives; never empty.
+    /// In the order the command line gives; never empty.
     parallel: Vec<(usize, Engine)>,
 }
 
@@ -25,14 +27,21 @@ impl Engines {
     /// Engines with these worker counts.
     ///
     /// The parallel mode is forced: left to itself, an engine would run small
-    /// blocks sequentially, and the comparison would be with itself.
+    /// blocks sequentially, and the comparison would be with itself. One engine
+    /// of two workers and more is left to itself, but told that every block is
+    /// worth it: it computes transfers, begins one after another, and gives
+    /// speculation up where it is in vain.
     pub(crate) fn new(workers: &[usize], access_list: bool) -> Result<Self, CliError> {
-        let start = |workers| {
-            let config = Config { workers, mode: Mode::Parallel, access_list, ..Config::default() };
+        let start = |workers, mode| {
+            let config =
+                Config { workers, mode, access_list, worth: Worth::NOTHING, ..Config::default() };
             Engine::new(config).map(|engine| (workers, engine))
         };
         let counts = if workers.is_empty() { &[1] } else { workers };
-        let parallel = counts.iter().map(|count| start(*count)).collect::<Result<_, _>>()?;
+        let most = counts.iter().copied().max().filter(|most| *most > 1);
+        let forced = counts.iter().map(|count| start(*count, Mode::Parallel));
+        let adaptive = most.into_iter().map(|count| start(count, Mode::Adaptive));
+        let parallel = forced.chain(adaptive).collect::<Result<_, _>>()?;
         Ok(Self { parallel })
     }
 

@@ -13,7 +13,7 @@ use alloy_primitives::{Address, U256};
 use block::{Tx, block, header};
 use blockloom_engine::{
     BlockError, BlockOutput, ChainSpec, Config, Engine, Executed, ExecutionStats, Mode,
-    RecoveredBlock,
+    RecoveredBlock, Worth,
 };
 use blockloom_state::Snapshot;
 use forks::{Fork, spec};
@@ -36,8 +36,15 @@ static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(|| WORKERS.map(engine).int
 
 static BARE: LazyLock<Vec<Engine>> = LazyLock::new(|| WORKERS.map(bare_engine).into());
 
-static ADAPTIVE: LazyLock<Engine> =
-    LazyLock::new(|| build(Config { workers: 2, mode: Mode::Adaptive, ..Config::default() }));
+/// Engines that choose their path: as users get them, and so that every block
+/// is worth it, which begins one after another, goes on in parallel, and may
+/// give that up again.
+static ADAPTIVE: LazyLock<Vec<Engine>> = LazyLock::new(|| {
+    [Worth::default(), Worth::NOTHING]
+        .map(|worth| Config { workers: 2, worth, ..Config::default() })
+        .map(build)
+        .into()
+});
 
 fn build(config: Config) -> Engine {
     Engine::new(config).expect("threads can be started")
@@ -107,7 +114,7 @@ pub(crate) fn check<S: Snapshot>(
 fn check_bare<S: Snapshot>(spec: &ChainSpec, block: &RecoveredBlock, base: &S) {
     let answer = |result| verdict(result).map(|run| run.0);
     let expected = answer(bare_engines()[0].execute_sequential(spec, block, base));
-    for engine in bare_engines().iter().chain([&*ADAPTIVE]) {
+    for engine in bare_engines().iter().chain(&*ADAPTIVE) {
         let actual = answer(engine.execute(spec, block, base));
         assert_same(&actual, &expected, engine.workers());
     }
