@@ -85,7 +85,7 @@ pub struct Measurement {
 }
 
 /// Time by stage of a run of the engine, each the mean over the rounds, in
-/// milliseconds; see [`Stages`](blockloom_engine::Stages).
+/// milliseconds; see [`Stages`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EngineStages {
     /// Looking at the block.
