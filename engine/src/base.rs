@@ -1,6 +1,6 @@
 //! The base state as the two paths read it.
 
-use crate::error::{BlockError, InternalError};
+use crate::error::BlockError;
 use alloy_primitives::{Address, B256, U256};
 use blockloom_state::{BaseStateError, CodeCache, ErasedReader, MultiVersionMemory, Snapshot};
 use revm::{
@@ -24,10 +24,7 @@ impl<'a, R: DatabaseRef> BaseReader<'a, R> {
     ) -> Result<Self, BlockError> {
         match base.reader() {
             Ok(reader) => Ok(Self { reader: ErasedReader(reader), code }),
-            Err(source) => {
-                let reason = InternalError::BaseState { transaction: None, source };
-                Err(BlockError::Internal { number, reason })
-            }
+            Err(source) => Err(BlockError::base_state(number, None, source)),
         }
     }
 }

@@ -60,7 +60,6 @@ pub(crate) struct Committed<'a, R> {
     /// writes the beneficiary moves them into the memory.
     rewards: U256,
     payoff: Payoff,
-    transfer_rules: TransferRules,
     /// The state before the transactions, which takes over the memory's at the
     /// end; collects the access list, where one is asked for, as it goes.
     state: BlockState<SharedBase<'a, R>>,
@@ -76,9 +75,8 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
     ) -> Self {
         state.preset(memory);
         let counts_blob_gas = env.cfg_env.spec.is_enabled_in(SpecId::CANCUN);
-        let transfer_rules = TransferRules::new(&env);
         let rewards = U256::ZERO;
-        Self { memory, env, counts_blob_gas, tally, rewards, payoff, transfer_rules, state }
+        Self { memory, env, counts_blob_gas, tally, rewards, payoff, state }
     }
 
     /// The state with everything in it that is committed, receipts and gas;
@@ -244,9 +242,10 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         &mut self,
         position: usize,
         transactions: &Transactions<'_>,
+        rules: &TransferRules,
         writes: &mut WriteSet,
     ) -> Result<bool, BaseStateError> {
-        let Some(transfer) = Transfer::of(transactions, position, &self.transfer_rules) else {
+        let Some(transfer) = Transfer::of(transactions, position, rules) else {
             return Ok(false);
         };
         let tx = TxIdx::new(position);
@@ -272,12 +271,8 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         }
         self.tally.gas_used += TRANSFER_GAS;
         self.tally.regular_gas += TRANSFER_GAS;
-        self.tally.receipts.push(EthereumReceipt {
-            tx_type: transactions.kind(position),
-            success: true,
-            cumulative_gas_used: self.tally.gas_used,
-            logs: Vec::new(),
-        });
+        let kind = transactions.kind(position);
+        self.tally.receipts.push(Transfer::receipt(kind, self.tally.gas_used));
         Ok(true)
     }
 

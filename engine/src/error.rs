@@ -32,6 +32,15 @@ pub enum BlockError {
 }
 
 impl BlockError {
+    /// The base state failed, for `transaction` or outside of any.
+    pub(crate) const fn base_state(
+        number: u64,
+        transaction: Option<usize>,
+        source: BaseStateError,
+    ) -> Self {
+        Self::Internal { number, reason: InternalError::BaseState { transaction, source } }
+    }
+
     /// The error of an invalid block.
     pub(crate) fn invalid(number: u64, reason: InvalidBlock) -> Self {
         Self::Invalid { number, reason: Box::new(reason) }

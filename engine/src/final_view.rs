@@ -8,10 +8,7 @@ use revm::{
     Database, DatabaseRef,
     state::{AccountId, AccountInfo, Bytecode},
 };
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::OnceLock};
 
 /// A revm database that reads what the transactions below one of them left,
 /// all of which are final, and the rewards that the beneficiary is still due.
@@ -24,7 +21,7 @@ pub(crate) struct FinalView<'a, R> {
     reader: TxIdx,
     /// Not yet in the memory.
     rewards: U256,
-    failure: Arc<OnceLock<BaseStateError>>,
+    failure: OnceLock<BaseStateError>,
 }
 
 impl<R> fmt::Debug for FinalView<'_, R> {
@@ -40,7 +37,7 @@ impl<'a, R: DatabaseRef> FinalView<'a, R> {
         beneficiary: Address,
     ) -> Self {
         let (reader, rewards) = (TxIdx::default(), U256::ZERO);
-        Self { memory, base, beneficiary, reader, rewards, failure: Arc::default() }
+        Self { memory, base, beneficiary, reader, rewards, failure: OnceLock::new() }
     }
 
     /// Reads as transaction `reader` from now on.

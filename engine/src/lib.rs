@@ -34,10 +34,11 @@
 //! # Plain transfers
 //!
 //! A transfer between two accounts without code is arithmetic, and outside of
-//! that path it is computed, not interpreted. Whatever is unusual about one (data, an access list,
-//! a fee too low, a nonce that does not fit, a precompile, the beneficiary as
-//! a party, an empty recipient of nothing, forks before EIP-161 and from
-//! EIP-7708 on) leaves it to revm, so the arithmetic knows no errors.
+//! that path it is computed, not interpreted. Whatever is unusual about one
+//! (data, an access list, a fee too low, a nonce that does not fit, a
+//! precompile, the beneficiary as a party, a value of zero, forks before
+//! EIP-161 and from EIP-7708 on) leaves it to revm, so the arithmetic knows no
+//! errors.
 //!
 //! # Why the results are the same
 //!

@@ -6,7 +6,7 @@ use crate::{
     block::{Receipt, RecoveredBlock, Transaction},
     chain_spec::ChainSpec,
     committed::{Committed, Tally},
-    error::{BlockError, InternalError, Place, from_executor},
+    error::{BlockError, Place, from_executor},
     output::{BlockOutput, ExecutionStats, StopWatch},
     payoff::Payoff,
     transactions::Transactions,
@@ -290,12 +290,8 @@ impl<'a> Stock<'a> {
             due.pending += transfer.reward;
             executor.cumulative_tx_gas_used += TRANSFER_GAS;
             executor.block_regular_gas_used += TRANSFER_GAS;
-            executor.receipts.push(EthereumReceipt {
-                tx_type: self.transactions.kind(position),
-                success: true,
-                cumulative_gas_used: executor.cumulative_tx_gas_used,
-                logs: Vec::new(),
-            });
+            let kind = self.transactions.kind(position);
+            executor.receipts.push(Transfer::receipt(kind, executor.cumulative_tx_gas_used));
         }
         done
     }
@@ -307,10 +303,9 @@ impl<'a> Stock<'a> {
     {
         let Due { pending, .. } = std::mem::take(due);
         let state = executor.evm_mut().db_mut();
-        state.credit(self.block.header().beneficiary, pending).map_err(|source| {
-            let reason = InternalError::BaseState { transaction: None, source };
-            BlockError::Internal { number: self.block.header().number, reason }
-        })
+        state
+            .credit(self.block.header().beneficiary, pending)
+            .map_err(|source| BlockError::base_state(self.block.header().number, None, source))
     }
 
     /// Hands the block over to the parallel path after its first transactions.
@@ -341,12 +336,9 @@ impl<'a> Stock<'a> {
         stats: &mut ExecutionStats,
     ) -> Result<BlockOutput, BlockError> {
         let mut watch = StopWatch::start();
-        let (state, tally) = committed.into_parts(self.transactions.len()).map_err(|source| {
-            BlockError::Internal {
-                number: self.block.header().number,
-                reason: InternalError::BaseState { transaction: None, source },
-            }
-        })?;
+        let (state, tally) = committed
+            .into_parts(self.transactions.len())
+            .map_err(|source| BlockError::base_state(self.block.header().number, None, source))?;
         let first = tally.receipts.len();
         let mut executor = self.executor(state);
         executor.receipts = tally.receipts;

@@ -1,7 +1,7 @@
 //! Plain value transfers, computed without an EVM.
 
-use crate::transactions::Transactions;
-use alloy_consensus::{Transaction as _, TxType};
+use crate::{block::Receipt, transactions::Transactions};
+use alloy_consensus::{EthereumReceipt, Transaction as _, TxType};
 use alloy_evm::EvmEnv;
 use alloy_primitives::{Address, TxKind, U256};
 use blockloom_state::AccountBasics;
@@ -133,6 +133,11 @@ impl Transfer {
             spent: gas.checked_mul(U256::from(price))?.checked_add(value)?,
             reward: gas.checked_mul(U256::from(tip))?,
         })
+    }
+
+    /// The receipt of a transfer after which so much gas is used in its block.
+    pub(crate) const fn receipt(kind: TxType, cumulative_gas_used: u64) -> Receipt {
+        EthereumReceipt { tx_type: kind, success: true, cumulative_gas_used, logs: Vec::new() }
     }
 
     /// Sender and recipient after the transfer, given what they are before;

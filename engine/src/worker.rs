@@ -3,7 +3,7 @@
 use crate::{
     block::RecoveredBlock,
     committed::{Committed, FrontierEvm},
-    error::{BlockError, InternalError, InvalidBlock, from_evm},
+    error::{BlockError, InvalidBlock, from_evm},
     idle::Idle,
     output::ExecutionStats,
     plan::Plan,
@@ -305,7 +305,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
                 return Err(from_evm(
                     number,
                     position,
-                    self.shared.transactions.hash(position),
+                    transactions.hash(position),
                     error,
                     failure,
                 ));
@@ -330,10 +330,12 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         position: usize,
         committed: &mut Committed<'a, R>,
     ) -> Result<bool, BlockError> {
-        committed.transfer(position, self.shared.transactions, &mut self.writes).map_err(|source| {
-            let reason = InternalError::BaseState { transaction: Some(position), source };
-            BlockError::Internal { number: self.shared.block.header().number, reason }
-        })
+        let Shared { transactions, plan, .. } = self.shared;
+        committed.transfer(position, transactions, &plan.rules, &mut self.writes).map_err(
+            |source| {
+                BlockError::base_state(self.shared.block.header().number, Some(position), source)
+            },
+        )
     }
 
     /// Commits the outcome of `version` if it is what revm would give now;
@@ -354,10 +356,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         }
         let valid =
             self.is_valid(&outcome, version.tx, &mut speculated, committed).map_err(|source| {
-                BlockError::Internal {
-                    number: self.shared.block.header().number,
-                    reason: InternalError::BaseState { transaction: Some(position), source },
-                }
+                BlockError::base_state(self.shared.block.header().number, Some(position), source)
             })?;
         if valid {
             let Speculated { result, state, .. } = speculated;

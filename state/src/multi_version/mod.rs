@@ -146,8 +146,8 @@ const EXPECTED_PER_TRANSACTION: usize = 8;
 ///
 /// One lock per location that somebody has written, never two of these at
 /// once, and none is held while the base state is read. A writer's list of what
-/// it wrote is locked before any of them; only the writer itself asks for it. Finding a location and reading
-/// one that nobody has written takes no lock.
+/// it wrote is locked before any of them; only the writer itself asks for it.
+/// Finding a location and reading one that nobody has written takes no lock.
 #[derive(Debug)]
 pub struct MultiVersionMemory {
     hasher: RandomState,
@@ -408,16 +408,8 @@ impl MultiVersionMemory {
     /// if that cannot be said.
     #[must_use]
     pub fn peek_slot(&self, slot: SlotIdx, reader: TxIdx) -> Option<U256> {
-        let cell = self.slot_cell(slot);
-        let wipe = self.newest_wipe(self.account_cell(cell.account), reader).ok()?;
-        match cell.source(reader.into(), wipe, false).ok()?.0 {
-            Source::Written(value) => Some(value),
-            Source::Wiped => Some(U256::ZERO),
-            Source::Base if self.account_cell(cell.account).is_base_wiped() => {
-                Some(cell.known_base().unwrap_or_default())
-            }
-            Source::Base => cell.known_base(),
-        }
+        let unknown = |_, _| Err(());
+        self.slot_value(slot, reader.into(), false, unknown).ok().map(|(value, _)| value)
     }
 
     /// Publishes what the newest incarnation of `writer` wrote, in place of
