@@ -238,7 +238,21 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
     /// Computes the transaction at `position`, if it is a plain transfer, and
     /// takes it as final; the caller publishes `writes`. `false` if it is for
     /// revm, and nothing is changed then.
+    ///
+    /// A base state that fails leaves it to revm as well, which asks in its own
+    /// order and may find the transaction invalid before it comes to what
+    /// cannot be read.
     pub(crate) fn transfer(
+        &mut self,
+        position: usize,
+        transactions: &Transactions<'_>,
+        rules: &TransferRules,
+        writes: &mut WriteSet,
+    ) -> bool {
+        self.try_transfer(position, transactions, rules, writes).unwrap_or(false)
+    }
+
+    fn try_transfer(
         &mut self,
         position: usize,
         transactions: &Transactions<'_>,

@@ -25,10 +25,9 @@ use alloy_evm::{
 use alloy_primitives::U256;
 use blockloom_state::{BaseStateError, BlockState, MultiVersionMemory};
 use revm::{
-    Database, DatabaseRef,
+    DatabaseRef,
     context_interface::result::{HaltReason, ResultAndState},
     inspector::NoOpInspector,
-    state::AccountInfo,
 };
 use std::{borrow::Cow, fmt::Debug};
 
@@ -80,18 +79,15 @@ struct Due {
 }
 
 impl Due {
-    /// Whether `reward` can be put off. One of zero cannot: it touches the
-    /// beneficiary, and what that does depends on the fork (EIP-161).
-    fn can_take<E>(
-        &mut self,
-        reward: U256,
-        beneficiary: impl FnOnce() -> Result<Option<AccountInfo>, E>,
-    ) -> bool {
+    /// Whether `reward` can be put off, given the beneficiary's balance. One of
+    /// zero cannot: it touches the beneficiary, and what that does depends on
+    /// the fork (EIP-161).
+    fn can_take(&mut self, reward: U256, balance: impl FnOnce() -> Option<U256>) -> bool {
         let room = match self.room {
             Some(room) => room,
             None => {
-                let Ok(info) = beneficiary() else { return false };
-                *self.room.insert(U256::MAX - info.unwrap_or_default().balance)
+                let Some(balance) = balance() else { return false };
+                *self.room.insert(U256::MAX - balance)
             }
         };
         !reward.is_zero() && self.pending.checked_add(reward).is_some_and(|sum| sum <= room)
@@ -284,7 +280,7 @@ impl<'a> Stock<'a> {
         let available = self.block.header().gas_limit - executor.cumulative_tx_gas_used;
         let state = executor.evm.db_mut();
         let done = self.transactions.gas_limit(position) <= available
-            && due.can_take(transfer.reward, || state.basic(self.block.header().beneficiary))
+            && due.can_take(transfer.reward, || state.balance(self.block.header().beneficiary))
             && state.update_pair([transfer.from, transfer.to], |pair| transfer.apply(pair));
         if done {
             due.pending += transfer.reward;

@@ -281,7 +281,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         if let Some(available) = committed.missing_gas(transactions.gas_limit(position)) {
             return Err(self.block_gas_exhausted(position, available));
         }
-        if !self.shared.wants_states && self.transfer(position, committed)? {
+        if !self.shared.wants_states && self.transfer(position, committed) {
             self.publish(version.tx);
             self.stats.executions += 1;
             self.stats.transfers += 1;
@@ -325,17 +325,9 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     }
 
     /// Computes a plain transfer and commits it, but for publishing it.
-    fn transfer(
-        &mut self,
-        position: usize,
-        committed: &mut Committed<'a, R>,
-    ) -> Result<bool, BlockError> {
+    fn transfer(&mut self, position: usize, committed: &mut Committed<'a, R>) -> bool {
         let Shared { transactions, plan, .. } = self.shared;
-        committed.transfer(position, transactions, &plan.rules, &mut self.writes).map_err(
-            |source| {
-                BlockError::base_state(self.shared.block.header().number, Some(position), source)
-            },
-        )
+        committed.transfer(position, transactions, &plan.rules, &mut self.writes)
     }
 
     /// Commits the outcome of `version` if it is what revm would give now;

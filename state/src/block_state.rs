@@ -299,6 +299,17 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         true
     }
 
+    /// The balance of an account, zero if there is none; `None` if the base
+    /// state does not answer. Nobody has to know of that: whoever can say why
+    /// asks again.
+    pub fn balance(&mut self, address: Address) -> Option<U256> {
+        let entry = match self.accounts.entry(address) {
+            MapEntry::Occupied(entry) => entry.into_mut(),
+            MapEntry::Vacant(entry) => entry.insert(Entry::new(self.base.basic_ref(address).ok()?)),
+        };
+        Some(entry.now.as_ref().map_or(U256::ZERO, |info| info.balance))
+    }
+
     /// Adds `amount` to a balance, if that is anything.
     ///
     /// # Errors

@@ -83,6 +83,29 @@ fn a_failure_in_paying_the_beneficiary_is_the_transactions() {
     }
 }
 
+/// revm judges a transaction before it reads whom that would pay, so what is
+/// computed must not be the first to meet a failure there.
+#[test]
+fn a_transfer_that_is_invalid_is_so_whoever_cannot_be_read() {
+    for fork in FORKS {
+        let world = World::new();
+        let bad = [Tx::send(user(0), user(9), 1).nonce(7), Tx::send(nobody(1), user(9), 1)];
+        for bad in bad {
+            for broken in [MINER, user(9)] {
+                for n_good in [0, 3] {
+                    let good = (1..=n_good).map(|n| Tx::send(user(n), user(8), 1));
+                    let good = good.filter(|_| broken != MINER);
+                    let block =
+                        block(header(fork), &world, good.chain([bad.clone()]).collect());
+                    let faulty = Faulty::new(&world.0, vec![Key::Account(broken)]);
+                    let error = check(&spec(fork), &block, &faulty).0.expect_err("it is invalid");
+                    assert!(error.contains("Invalid"), "{fork}: {error}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_panic_in_the_base_state_is_an_error_and_the_engine_lives_on() {
     for fork in [Fork::Frontier, Fork::Prague, Fork::Amsterdam] {
