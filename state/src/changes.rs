@@ -26,6 +26,14 @@ impl AccountBasics {
     }
 }
 
+impl AccountBasics {
+    /// The same as revm takes it, with code to be read by its hash.
+    pub(crate) fn into_info(self) -> AccountInfo {
+        let Self { balance, nonce, code_hash } = self;
+        AccountInfo { balance, nonce, code_hash, code: None, ..AccountInfo::default() }
+    }
+}
+
 impl From<&AccountInfo> for AccountBasics {
     fn from(info: &AccountInfo) -> Self {
         Self { balance: info.balance, nonce: info.nonce, code_hash: info.code_hash }

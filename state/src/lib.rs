@@ -73,6 +73,7 @@
 //! # Ok::<(), blockloom_state::MemoryStateError>(())
 //! ```
 
+mod ahead;
 mod block_state;
 mod changes;
 mod code_cache;
@@ -86,7 +87,8 @@ mod store;
 mod sync;
 mod trie;
 
-pub use block_state::BlockState;
+pub use ahead::{Delta, Seen, SeenAccount, SeenSlot};
+pub use block_state::{BlockState, Correction};
 pub use changes::{AccountBasics, AccountChange, BlockChanges};
 pub use code_cache::CodeCache;
 pub use memory::{MemoryAccount, MemoryState, MemoryStateError};

@@ -69,13 +69,22 @@ impl AccountRead {
     /// Compares this read with what it would give `now`.
     #[must_use]
     pub fn compare(&self, now: Option<&AccountBasics>) -> Agreement {
-        let (seen, now) = match (&self.seen, now) {
+        self.observed.compare(self.seen.as_ref(), now)
+    }
+}
+
+impl Observed {
+    /// Compares an account as it was `seen` with what it is `now`, by what of
+    /// it mattered.
+    #[must_use]
+    pub fn compare(self, seen: Option<&AccountBasics>, now: Option<&AccountBasics>) -> Agreement {
+        let (seen, now) = match (seen, now) {
             (None, None) => return Agreement::Same,
             (Some(seen), Some(now)) if seen == now => return Agreement::Same,
             (Some(seen), Some(now)) => (seen, now),
             _ => return Agreement::Stale,
         };
-        let shape_holds = self.observed == Observed::Shape
+        let shape_holds = self == Self::Shape
             && seen.code_hash == now.code_hash
             && seen.is_empty() == now.is_empty();
         let credits_cannot_fail = seen.balance.max(now.balance) < NEAR_OVERFLOW;

@@ -11,7 +11,10 @@ use crate::{
 };
 use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
-use revm::{primitives::KECCAK_EMPTY, state::AccountInfo};
+use revm::{
+    primitives::KECCAK_EMPTY,
+    state::{Account, AccountInfo},
+};
 
 /// What a transaction did to an account's basics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +31,37 @@ pub enum AccountWrite {
 }
 
 impl AccountWrite {
+    /// What a transaction did to the basics of an account that was `before`;
+    /// `None` if nothing. `is_credit` says that a higher balance was merely
+    /// credited, with nobody looking at it.
+    ///
+    /// The cases are those of revm's own state, in its order.
+    #[must_use]
+    pub fn of(account: &Account, before: Option<&AccountBasics>, is_credit: bool) -> Option<Self> {
+        if !account.is_touched() {
+            return None;
+        }
+        if account.is_selfdestructed() {
+            return Some(Self::Set { info: None, wiped: true });
+        }
+        if account.is_created() {
+            return Some(Self::Set { info: Some(kept(&account.info)), wiped: true });
+        }
+        if account.is_empty() {
+            // Touching an empty account removes it (EIP-161); where there was
+            // none, nothing happens.
+            return before.is_some().then_some(Self::Set { info: None, wiped: true });
+        }
+        let now = AccountBasics::from(&account.info);
+        match before {
+            Some(before) if *before == now => None,
+            Some(before) if is_credit => Some(Self::Credit(now.balance - before.balance)),
+            _ => Some(Self::Set { info: Some(kept(&account.info)), wiped: false }),
+        }
+    }
+
     /// Whether no slot from before this write is left.
-    pub(super) const fn is_wipe(&self) -> bool {
+    pub(crate) const fn is_wipe(&self) -> bool {
         matches!(self, Self::Set { wiped: true, .. })
     }
 }
@@ -304,7 +336,12 @@ fn fold(lower: &AccountWrite, upper: &mut AccountWrite) -> bool {
     }
 }
 
-fn add_credit(info: Option<AccountInfo>, credit: U256) -> Option<AccountInfo> {
+/// The account as others should read it: its id is the reader's own affair.
+fn kept(info: &AccountInfo) -> AccountInfo {
+    AccountInfo { account_id: None, ..info.clone() }
+}
+
+pub(crate) fn add_credit(info: Option<AccountInfo>, credit: U256) -> Option<AccountInfo> {
     if credit.is_zero() {
         return info;
     }

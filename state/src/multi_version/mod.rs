@@ -13,7 +13,7 @@ pub use account::AccountWrite;
 
 pub use stamp::Stamp;
 
-pub(crate) use account::WrittenAccount;
+pub(crate) use account::{WrittenAccount, add_credit};
 pub(crate) use slot::WrittenSlot;
 
 use crate::{changes::AccountBasics, sync::Mutex};

@@ -1,15 +1,22 @@
 //! The committed state of a block in progress.
 
+mod correction;
+mod entry;
+
+pub use correction::Correction;
+
 use crate::{
+    ahead::Delta,
     changes::{AccountBasics, AccountChange, BlockChanges},
-    multi_version::{MultiVersionMemory, WrittenAccount, WrittenSlot},
+    multi_version::{AccountWrite, MultiVersionMemory},
     snapshot::BaseStateError,
 };
 use alloy_primitives::{
     Address, B256, U256,
-    map::{AddressMap, B256Map, Entry as MapEntry, HashMap},
+    map::{AddressMap, B256Map, Entry as MapEntry},
 };
 use blockloom_scheduler::TxIdx;
+use entry::{Entry, Slot};
 use rayon::prelude::*;
 use revm::{
     Database, DatabaseCommit, DatabaseRef,
@@ -26,99 +33,6 @@ use std::{
 /// them takes a tenth of a millisecond, and what one has touched is in its
 /// cache, not in theirs.
 const MIN_PARALLEL_ACCOUNTS: usize = 8192;
-
-/// A slot's value before the block and now.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    before: U256,
-    now: U256,
-}
-
-/// An account before the block and now.
-#[derive(Debug)]
-struct Entry {
-    before: Option<AccountInfo>,
-    now: Option<AccountInfo>,
-    /// The storage from before the block is gone.
-    wiped: bool,
-    slots: HashMap<U256, Slot>,
-}
-
-impl Entry {
-    fn new(before: Option<AccountInfo>) -> Self {
-        Self { now: before.clone(), before, wiped: false, slots: HashMap::default() }
-    }
-
-    /// The account as it was when `account`'s transaction loaded it: nobody
-    /// wrote it earlier in the block, or it would have an entry.
-    fn as_loaded(account: &Account) -> Self {
-        let existed = !account.is_loaded_as_not_existing();
-        Self::new(existed.then(|| account.original_info()))
-    }
-
-    fn wipe(&mut self) {
-        self.wiped = true;
-        self.slots.clear();
-    }
-
-    /// Takes over what one transaction did, by the rules of revm's own state.
-    fn apply(&mut self, account: Account) {
-        if account.is_selfdestructed() || (account.is_empty() && !account.is_created()) {
-            // EIP-161: an empty account that is touched vanishes. Before that
-            // fork revm does not hand such accounts out as touched.
-            self.now = None;
-            self.wipe();
-            return;
-        }
-        if account.is_created() {
-            self.wipe();
-        }
-        self.now = Some(account.info);
-        for (key, slot) in account.storage {
-            if slot.is_changed() {
-                let before = if self.wiped { U256::ZERO } else { slot.original_value };
-                self.slots
-                    .entry(key)
-                    .and_modify(|known| known.now = slot.present_value)
-                    .or_insert(Slot { before, now: slot.present_value });
-            }
-        }
-    }
-
-    /// Takes over what transactions left that ran outside of this state.
-    fn replace(&mut self, written: WrittenAccount<'_>) {
-        if written.wiped {
-            self.wipe();
-        }
-        self.now = written.now;
-    }
-
-    /// Takes over what such transactions left in a slot.
-    fn replace_slot(&mut self, written: WrittenSlot) {
-        let before = if self.wiped { U256::ZERO } else { written.before.unwrap_or_default() };
-        self.slots
-            .entry(written.slot)
-            .and_modify(|known| known.now = written.now)
-            .or_insert(Slot { before, now: written.now });
-    }
-
-    /// What the block did here; `None` if nothing is left of it.
-    fn change(&self) -> Option<AccountChange> {
-        let after = self.now.as_ref().map(AccountBasics::from);
-        let wiped = self.wiped && self.before.is_some();
-        let slots = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.now != slot.before)
-            .map(|(key, slot)| (*key, slot.now))
-            .collect::<BTreeMap<_, _>>();
-        let unchanged = after == self.before.as_ref().map(AccountBasics::from);
-        if unchanged && !wiped && slots.is_empty() {
-            return None;
-        }
-        Some(AccountChange { after, wiped, slots })
-    }
-}
 
 /// The state of a block in progress: the base state and, over it, everything
 /// that was committed here.
@@ -271,43 +185,124 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         }
     }
 
+    /// The account as of now, without asking the base state; `None` if nobody
+    /// has looked at it or changed it.
+    #[must_use]
+    pub fn known_account(&self, address: &Address) -> Option<Option<AccountBasics>> {
+        self.accounts.get(address).map(Entry::basics)
+    }
+
+    /// The slot as of now, without asking the base state; `None` if nobody has
+    /// looked at it or changed it.
+    #[must_use]
+    pub fn known_slot(&self, address: &Address, slot: U256) -> Option<U256> {
+        let entry = self.accounts.get(address)?;
+        let is_zero = entry.wiped || entry.before.is_none();
+        let known = entry.slots.get(&slot).map(|slot| slot.now);
+        known.or_else(|| is_zero.then_some(U256::ZERO))
+    }
+
+    /// Takes over what one transaction did that ran on another state like this
+    /// one, and on everything that this one has taken over as well. Where
+    /// nothing was known, what it saw is what was there before the block.
+    pub fn follow(&mut self, delta: &Delta) {
+        for (account, slots) in delta.iter() {
+            if let Some(AccountWrite::Set { info: Some(info), .. }) = &account.write
+                && let Some(code) = &info.code
+                && info.code_hash != KECCAK_EMPTY
+            {
+                self.code.insert(info.code_hash, code.clone());
+            }
+            self.accounts
+                .entry(account.address)
+                .or_insert_with(|| Entry::new(account.before.map(AccountBasics::into_info)))
+                .follow(account.write.as_ref(), slots);
+        }
+    }
+
     /// Replaces balance and nonce of two different accounts by what `update`
-    /// makes of them; `false` if it makes nothing, or the base state does not
-    /// answer. Whoever can say why asks it again.
+    /// makes of them, and gives them before and after; `None` if it makes
+    /// nothing, or the base state does not answer. Whoever can say why asks it
+    /// again.
     pub fn update_pair(
         &mut self,
         addresses: [Address; 2],
         update: impl FnOnce([Option<AccountBasics>; 2]) -> Option<[AccountBasics; 2]>,
-    ) -> bool {
+    ) -> Option<[(Address, Option<AccountBasics>, AccountBasics); 2]> {
         for address in addresses {
             if let MapEntry::Vacant(entry) = self.accounts.entry(address) {
-                let Ok(info) = self.base.basic_ref(address) else { return false };
-                entry.insert(Entry::new(info));
+                entry.insert(Entry::new(self.base.basic_ref(address).ok()?));
             }
         }
-        let [first, second] = &addresses;
-        let [Some(first), Some(second)] = self.accounts.get_disjoint_mut([first, second]) else {
-            return false;
+        let [from, to] = addresses;
+        let [Some(first), Some(second)] = self.accounts.get_disjoint_mut([&from, &to]) else {
+            return None;
         };
-        let now = |entry: &Entry| entry.now.as_ref().map(AccountBasics::from);
-        let Some(after) = update([now(first), now(second)]) else { return false };
+        let before = [first.basics(), second.basics()];
+        let after = update(before)?;
         for (entry, after) in [first, second].into_iter().zip(after) {
             let info = entry.now.get_or_insert_default();
             info.balance = after.balance;
             info.nonce = after.nonce;
         }
-        true
+        Some([(from, before[0], after[0]), (to, before[1], after[1])])
     }
 
-    /// The balance of an account, zero if there is none; `None` if the base
-    /// state does not answer. Nobody has to know of that: whoever can say why
-    /// asks again.
-    pub fn balance(&mut self, address: Address) -> Option<U256> {
+    /// An account, and whether it is what it was before the block.
+    ///
+    /// Unlike a read through [`Database`], a failure is forgotten: it may be
+    /// that of a guess, or whoever can say what it means asks again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the base state answers.
+    pub fn read_account(
+        &mut self,
+        address: Address,
+    ) -> Result<(Option<AccountInfo>, bool), BaseStateError> {
         let entry = match self.accounts.entry(address) {
             MapEntry::Occupied(entry) => entry.into_mut(),
-            MapEntry::Vacant(entry) => entry.insert(Entry::new(self.base.basic_ref(address).ok()?)),
+            MapEntry::Vacant(entry) => entry.insert(Entry::new(self.base.basic_ref(address)?)),
         };
-        Some(entry.now.as_ref().map_or(U256::ZERO, |info| info.balance))
+        Ok((entry.now.clone(), entry.is_unchanged()))
+    }
+
+    /// A slot, and whether it is what it was before the block; as
+    /// [`read_account`](Self::read_account).
+    ///
+    /// # Errors
+    ///
+    /// Whatever the base state answers.
+    pub fn read_slot(
+        &mut self,
+        address: Address,
+        key: U256,
+    ) -> Result<(U256, bool), BaseStateError> {
+        let Some(entry) = self.accounts.get_mut(&address) else {
+            return Ok((self.base.storage_ref(address, key)?, true));
+        };
+        let is_zero = entry.wiped || entry.before.is_none();
+        let slot = match entry.slots.entry(key) {
+            MapEntry::Occupied(slot) => *slot.get(),
+            MapEntry::Vacant(_) if is_zero => Slot { before: U256::ZERO, now: U256::ZERO },
+            MapEntry::Vacant(slot) => {
+                let value = self.base.storage_ref(address, key)?;
+                *slot.insert(Slot { before: value, now: value })
+            }
+        };
+        Ok((slot.now, slot.now == slot.before && !entry.wiped))
+    }
+
+    /// Code by its hash; as [`read_account`](Self::read_account).
+    ///
+    /// # Errors
+    ///
+    /// Whatever the base state answers.
+    pub fn read_code(&self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
+        match self.code.get(&code_hash) {
+            Some(code) => Ok(code.clone()),
+            None => self.base.code_by_hash_ref(code_hash),
+        }
     }
 
     /// Adds `amount` to a balance, if that is anything.
@@ -355,38 +350,17 @@ impl<B: DatabaseRef<Error = BaseStateError>> Database for BlockState<B> {
     type Error = BaseStateError;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
-        if let Some(entry) = self.accounts.get(&address) {
-            return Ok(entry.now.clone());
-        }
-        let answer = self.base.basic_ref(address);
-        let info = self.remember(answer)?;
-        self.accounts.insert(address, Entry::new(info.clone()));
-        Ok(info)
+        let answer = self.read_account(address);
+        self.remember(answer).map(|(info, _)| info)
     }
 
     fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
-        if let Some(code) = self.code.get(&code_hash) {
-            return Ok(code.clone());
-        }
-        let answer = self.base.code_by_hash_ref(code_hash);
-        self.remember(answer)
+        self.remember(self.read_code(code_hash))
     }
 
     fn storage(&mut self, address: Address, key: U256) -> Result<U256, BaseStateError> {
-        if let Some(entry) = self.accounts.get(&address) {
-            if let Some(slot) = entry.slots.get(&key) {
-                return Ok(slot.now);
-            }
-            if entry.wiped || entry.before.is_none() {
-                return Ok(U256::ZERO);
-            }
-        }
-        let answer = self.base.storage_ref(address, key);
-        let value = self.remember(answer)?;
-        if let Some(entry) = self.accounts.get_mut(&address) {
-            entry.slots.insert(key, Slot { before: value, now: value });
-        }
-        Ok(value)
+        let answer = self.read_slot(address, key);
+        self.remember(answer).map(|(value, _)| value)
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, BaseStateError> {

@@ -1,0 +1,102 @@
+//! What one transaction did to the state.
+
+use crate::{changes::AccountBasics, multi_version::AccountWrite};
+use alloy_primitives::{Address, U256};
+use revm::state::{Account, AccountInfo, EvmState};
+
+/// What one transaction did to one account's basics, and how that was before.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountDelta {
+    pub(crate) address: Address,
+    pub(crate) before: Option<AccountBasics>,
+    /// `None` if only slots changed.
+    pub(crate) write: Option<AccountWrite>,
+    /// Where the account's slots end in the list of all.
+    pub(crate) slots_end: usize,
+}
+
+/// A slot's value before and after one transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotDelta {
+    pub(crate) slot: U256,
+    pub(crate) before: U256,
+    pub(crate) now: U256,
+}
+
+/// What one transaction changed: accounts, each with its slots.
+///
+/// The same as revm's own state of a transaction without what was only read;
+/// taking it over leaves a [`BlockState`](crate::BlockState) as committing that
+/// does.
+#[derive(Clone, Debug, Default)]
+pub struct Delta {
+    pub(crate) accounts: Vec<AccountDelta>,
+    pub(crate) slots: Vec<SlotDelta>,
+}
+
+impl Delta {
+    /// What a transaction did that left `state`. Accounts that `is_credit` says
+    /// were credited with nobody looking at their balance count as credited,
+    /// whatever they had.
+    #[must_use]
+    pub fn of(state: &EvmState, is_credit: impl Fn(&Address) -> bool) -> Self {
+        let mut delta = Self::default();
+        for (address, account) in state {
+            if account.is_touched() {
+                delta.push(*address, account, is_credit(address));
+            }
+        }
+        delta
+    }
+
+    /// Replaces the basics of accounts without code, whose slots stay.
+    #[must_use]
+    pub fn of_basics<const N: usize>(
+        accounts: [(Address, Option<AccountBasics>, AccountBasics); N],
+    ) -> Self {
+        let accounts = accounts.map(|(address, before, now)| {
+            let AccountBasics { balance, nonce, .. } = now;
+            let info = Some(AccountInfo { balance, nonce, ..AccountInfo::default() });
+            let write = Some(AccountWrite::Set { info, wiped: false });
+            AccountDelta { address, before, write, slots_end: 0 }
+        });
+        Self { accounts: accounts.into(), slots: Vec::new() }
+    }
+
+    fn push(&mut self, address: Address, account: &Account, is_credit: bool) {
+        let existed = !account.is_loaded_as_not_existing();
+        let before = existed.then(|| AccountBasics::from(&account.original_info()));
+        let mut write = AccountWrite::of(account, before.as_ref(), is_credit);
+        if let Some(AccountWrite::Set { info: Some(info), .. }) = &mut write
+            && before.is_some_and(|before| before.code_hash == info.code_hash)
+        {
+            // Code that is not new is read by its hash.
+            info.code = None;
+        }
+        let first = self.slots.len();
+        // Slots of an account that is gone are gone with it.
+        let is_gone = matches!(write, Some(AccountWrite::Set { info: None, .. }));
+        if !is_gone {
+            let changed = account.storage.iter().filter(|(_, slot)| slot.is_changed());
+            self.slots.extend(changed.map(|(slot, value)| SlotDelta {
+                slot: *slot,
+                before: value.original_value,
+                now: value.present_value,
+            }));
+        }
+        if write.is_some() || self.slots.len() > first {
+            let slots_end = self.slots.len();
+            self.accounts.push(AccountDelta { address, before, write, slots_end });
+        }
+    }
+
+    /// Accounts, each with its slots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&AccountDelta, &[SlotDelta])> {
+        let mut first = 0;
+        self.accounts.iter().map(move |account| {
+            let slots = &self.slots[first..account.slots_end];
+            first = account.slots_end;
+            (account, slots)
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! One account of a block in progress.
+
+use crate::{
+    ahead::SlotDelta,
+    changes::{AccountBasics, AccountChange},
+    multi_version::{AccountWrite, WrittenAccount, WrittenSlot, add_credit},
+};
+use alloy_primitives::{U256, map::HashMap};
+use revm::state::{Account, AccountInfo};
+use std::collections::BTreeMap;
+
+/// A slot's value before the block and now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub(super) before: U256,
+    pub(super) now: U256,
+}
+
+/// An account before the block and now.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) before: Option<AccountInfo>,
+    pub(super) now: Option<AccountInfo>,
+    /// The storage from before the block is gone.
+    pub(super) wiped: bool,
+    pub(super) slots: HashMap<U256, Slot>,
+}
+
+impl Entry {
+    pub(super) fn new(before: Option<AccountInfo>) -> Self {
+        Self { now: before.clone(), before, wiped: false, slots: HashMap::default() }
+    }
+
+    /// The account as it was when `account`'s transaction loaded it: nobody
+    /// wrote it earlier in the block, or it would have an entry.
+    pub(super) fn as_loaded(account: &Account) -> Self {
+        let existed = !account.is_loaded_as_not_existing();
+        Self::new(existed.then(|| account.original_info()))
+    }
+
+    fn wipe(&mut self) {
+        self.wiped = true;
+        self.slots.clear();
+    }
+
+    /// Takes over what one transaction did, by the rules of revm's own state.
+    pub(super) fn apply(&mut self, account: Account) {
+        if account.is_selfdestructed() || (account.is_empty() && !account.is_created()) {
+            // EIP-161: an empty account that is touched vanishes. Before that
+            // fork revm does not hand such accounts out as touched.
+            self.now = None;
+            self.wipe();
+            return;
+        }
+        if account.is_created() {
+            self.wipe();
+        }
+        self.now = Some(account.info);
+        for (key, slot) in account.storage {
+            if slot.is_changed() {
+                let before = if self.wiped { U256::ZERO } else { slot.original_value };
+                self.slots
+                    .entry(key)
+                    .and_modify(|known| known.now = slot.present_value)
+                    .or_insert(Slot { before, now: slot.present_value });
+            }
+        }
+    }
+
+    /// The account as of now, without its code.
+    pub(super) fn basics(&self) -> Option<AccountBasics> {
+        self.now.as_ref().map(AccountBasics::from)
+    }
+
+    /// Whether the account, but for its slots, is what it was before the block.
+    pub(super) fn is_unchanged(&self) -> bool {
+        match (&self.now, &self.before) {
+            (Some(now), Some(before)) => AccountBasics::from(now) == AccountBasics::from(before),
+            (now, before) => now.is_none() && before.is_none(),
+        }
+    }
+
+    /// Takes over what a transaction did that ran elsewhere.
+    pub(super) fn follow(&mut self, write: Option<&AccountWrite>, slots: &[SlotDelta]) {
+        match write {
+            None => {}
+            Some(AccountWrite::Credit(amount)) => {
+                self.now = add_credit(self.now.take(), *amount);
+            }
+            Some(AccountWrite::Set { info, wiped }) => {
+                if *wiped {
+                    self.wipe();
+                }
+                self.now.clone_from(info);
+            }
+        }
+        for slot in slots {
+            let before = if self.wiped { U256::ZERO } else { slot.before };
+            self.slots
+                .entry(slot.slot)
+                .and_modify(|known| known.now = slot.now)
+                .or_insert(Slot { before, now: slot.now });
+        }
+    }
+
+    /// Takes over what transactions left that ran outside of this state.
+    pub(super) fn replace(&mut self, written: WrittenAccount<'_>) {
+        if written.wiped {
+            self.wipe();
+        }
+        self.now = written.now;
+    }
+
+    /// Takes over what such transactions left in a slot.
+    pub(super) fn replace_slot(&mut self, written: WrittenSlot) {
+        let before = if self.wiped { U256::ZERO } else { written.before.unwrap_or_default() };
+        self.slots
+            .entry(written.slot)
+            .and_modify(|known| known.now = written.now)
+            .or_insert(Slot { before, now: written.now });
+    }
+
+    /// What the block did here; `None` if nothing is left of it.
+    pub(super) fn change(&self) -> Option<AccountChange> {
+        let after = self.basics();
+        let wiped = self.wiped && self.before.is_some();
+        let slots = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.now != slot.before)
+            .map(|(key, slot)| (*key, slot.now))
+            .collect::<BTreeMap<_, _>>();
+        if self.is_unchanged() && !wiped && slots.is_empty() {
+            return None;
+        }
+        Some(AccountChange { after, wiped, slots })
+    }
+}
