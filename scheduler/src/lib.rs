@@ -112,8 +112,11 @@
 
 mod cursor;
 mod frontier;
+mod lookahead;
+mod quarrel;
 mod rivalry;
 mod scheduler;
+mod stage;
 mod status;
 mod suspects;
 mod sync;
@@ -121,6 +124,7 @@ mod version;
 mod window;
 
 pub use frontier::{Frontier, Step};
+pub use lookahead::{Arrival, Lookahead, Stretch};
 pub use scheduler::{Blocked, Hint, Known, Limits, Scheduler, Task};
 pub use version::{Incarnation, TxIdx, Version};
 

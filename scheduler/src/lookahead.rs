@@ -1,0 +1,232 @@
+//! One worker at the frontier, the others ahead of it.
+
+use crate::{
+    cursor::{Cursor, Latch, Prefix},
+    quarrel::Quarrel,
+    scheduler::{Hint, Known},
+    stage::{Reach, Stage, StageCell},
+    version::TxIdx,
+};
+
+/// What the frontier finds at its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Nobody has run it: it belongs to the frontier now.
+    Untried,
+    /// It ran ahead of its turn; its result waits.
+    Ran,
+    /// Somebody is at it.
+    Running,
+}
+
+/// What is known of one transaction beforehand.
+#[derive(Debug)]
+struct Turn {
+    /// The previous transaction of the same sender, or another that it surely
+    /// depends on.
+    after: Option<TxIdx>,
+    /// The closest lower transaction that is like it.
+    like: Option<TxIdx>,
+    /// The lowest of those that are like it: its `quarrel` counts.
+    group: TxIdx,
+    quarrel: Quarrel,
+}
+
+/// A block whose transactions become final one after another, run by the one
+/// worker at the *frontier*, while *scouts* run some of them before their turn.
+///
+/// ```text
+///             .--- the frontier arrives ---> Final
+///             |
+/// Free --claim--> Running --finish--> Ran --the frontier arrives--> Final
+///
+/// Held --the frontier arrives--> Final
+/// ```
+///
+/// The frontier never waits for permission: a transaction that no scout has
+/// begun is its own, so whatever scouts do or leave, it comes to the end of the
+/// block. Which results of scouts stand is for the frontier to judge.
+#[derive(Debug)]
+pub struct Lookahead {
+    turns: Vec<Turn>,
+    stages: Vec<StageCell>,
+    prefix: Prefix,
+    /// Where the next stretch for a scout begins.
+    reach: Reach,
+    /// Transactions that may take long, in block order, and how many of them
+    /// were handed out.
+    long: Vec<TxIdx>,
+    long_started: Cursor,
+    stopped: Latch,
+    /// How far ahead of the frontier scouts begin, and how many transactions
+    /// they take in one go.
+    stretch: u32,
+}
+
+/// The stretch of the block that one scout is walking.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stretch {
+    at: u32,
+    end: u32,
+}
+
+impl Lookahead {
+    /// A block of `transactions` transactions, with what is `known` of them in
+    /// order; an iterator that ends early leaves the rest without. Scouts walk
+    /// `stretch` transactions at a time.
+    pub fn new(transactions: usize, stretch: u32, known: impl IntoIterator<Item = Known>) -> Self {
+        let mut known = known.into_iter();
+        let mut turns: Vec<Turn> = Vec::with_capacity(transactions);
+        let mut stages = Vec::with_capacity(transactions);
+        let mut long = Vec::new();
+        for position in 0..transactions {
+            let tx = TxIdx::new(position);
+            let Known { hint, like } = known.next().unwrap_or_default();
+            let like = like.filter(|lower| *lower < tx);
+            let group = like.map_or(tx, |lower| turns[lower.position()].group);
+            let after = match hint {
+                Hint::After(lower) => Some(lower).filter(|lower| *lower < tx),
+                _ => None,
+            };
+            if hint == Hint::Long {
+                long.push(tx);
+            }
+            let is_held = hint == Hint::AtFrontier;
+            stages.push(StageCell::new(if is_held { Stage::Held } else { Stage::Free }));
+            turns.push(Turn { after, like, group, quarrel: Quarrel::default() });
+        }
+        Self {
+            turns,
+            stages,
+            prefix: Prefix::new(),
+            reach: Reach::default(),
+            long,
+            long_started: Cursor::new(0),
+            stopped: Latch::new(),
+            stretch: stretch.max(1),
+        }
+    }
+
+    /// Transactions that are final.
+    #[must_use]
+    pub fn committed(&self) -> TxIdx {
+        self.prefix.get()
+    }
+
+    /// Sends the scouts home.
+    pub fn stop(&self) {
+        self.stopped.try_take();
+    }
+
+    /// Whether somebody has sent them home.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.is_set()
+    }
+
+    /// Whether scouts are to go home: somebody said so, or nothing is left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.is_stopped() || self.prefix.get().position() == self.turns.len()
+    }
+
+    /// The frontier arrives at `tx`.
+    pub fn arrive(&self, tx: TxIdx) -> Arrival {
+        let stage = &self.stages[tx.position()];
+        match stage.get() {
+            Stage::Free if !stage.claim() => Arrival::Running,
+            Stage::Free | Stage::Held => Arrival::Untried,
+            Stage::Running => Arrival::Running,
+            Stage::Ran => Arrival::Ran,
+        }
+    }
+
+    /// `tx`, where the frontier is, is final.
+    ///
+    /// # Panics
+    ///
+    /// If the frontier is elsewhere.
+    pub fn commit(&self, tx: TxIdx) {
+        self.prefix.advance(tx);
+        self.quarrel(tx).shrink();
+    }
+
+    /// Running ahead with `tx` was in vain: those like it are in each other's
+    /// way.
+    pub fn note_conflict(&self, tx: TxIdx) {
+        self.quarrel(tx).grow();
+    }
+
+    fn quarrel(&self, tx: TxIdx) -> &Quarrel {
+        &self.turns[self.turns[tx.position()].group.position()].quarrel
+    }
+
+    /// Takes a transaction for a scout that walks `stretch` and to whom what a
+    /// lower transaction left is visible if `sees` says so. Those that surely
+    /// need what it does not see are passed over, and left to the frontier.
+    ///
+    /// `None` if nothing can be taken now.
+    pub fn claim(&self, stretch: &mut Stretch, sees: impl Fn(TxIdx) -> bool) -> Option<TxIdx> {
+        if let Some(tx) = self.claim_long() {
+            return Some(tx);
+        }
+        let end = TxIdx::new(self.turns.len()).raw();
+        // Ends: each round moves towards the end of the block.
+        loop {
+            let first = self.prefix.get().raw().saturating_add(self.stretch);
+            stretch.at = stretch.at.max(first);
+            if stretch.at >= stretch.end {
+                let at = self.reach.take(first, self.stretch, end)?;
+                *stretch = Stretch { at, end: at.saturating_add(self.stretch).min(end) };
+            }
+            let tx = TxIdx::from_raw(stretch.at);
+            stretch.at += 1;
+            if self.may_start(tx, &sees) && self.stages[tx.position()].claim() {
+                return Some(tx);
+            }
+        }
+    }
+
+    /// Takes one of those that may take long, if the frontier is not near.
+    fn claim_long(&self) -> Option<TxIdx> {
+        let tx = self.long[self.long_started.claim(self.long.len())?];
+        (tx > self.prefix.get() && self.stages[tx.position()].claim()).then_some(tx)
+    }
+
+    /// Takes a transaction that nobody has begun and that does not surely need
+    /// one which is not final, for the worker at the frontier while it waits
+    /// for `at`: what may take long first, then the lowest above `tried`, which
+    /// moves on.
+    pub fn claim_after(&self, at: TxIdx, tried: &mut TxIdx) -> Option<TxIdx> {
+        if self.is_stopped() {
+            return None;
+        }
+        if let Some(tx) = self.claim_long() {
+            return Some(tx);
+        }
+        // Ends with the block.
+        while tried.position() + 1 < self.turns.len() {
+            *tried = tried.next();
+            let tx = *tried;
+            if self.may_start(tx, &|lower| lower < at) && self.stages[tx.position()].claim() {
+                return Some(tx);
+            }
+        }
+        None
+    }
+
+    fn may_start(&self, tx: TxIdx, sees: &impl Fn(TxIdx) -> bool) -> bool {
+        if self.stages[tx.position()].get() != Stage::Free {
+            return false;
+        }
+        let turn = &self.turns[tx.position()];
+        let waits_for_like =
+            || turn.like.filter(|_| self.turns[turn.group.position()].quarrel.is_high());
+        turn.after.is_none_or(sees) && waits_for_like().is_none_or(sees)
+    }
+
+    /// A scout has run `tx`; its result waits for the frontier.
+    pub fn finish(&self, tx: TxIdx) {
+        self.stages[tx.position()].finish();
+    }
+}
