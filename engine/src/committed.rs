@@ -2,20 +2,19 @@
 
 use crate::{
     base::SharedBase,
-    block::Receipt,
     final_view::FinalView,
     payoff::Payoff,
+    tally::Tally,
     transactions::Transactions,
-    transfer::{TRANSFER_GAS, Transfer, TransferRules},
+    transfer::{Transfer, TransferRules},
     writes,
 };
-use alloy_consensus::EthereumReceipt;
 use alloy_evm::{
     Evm, EvmEnv, EvmFactory,
     eth::{EthEvm, EthEvmFactory},
     precompiles::PrecompilesMap,
 };
-use alloy_primitives::{Address, U256, map::Entry};
+use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
 use blockloom_state::{
     AccountBasics, AccountIdx, AccountWrite, BaseStateError, BlockState, Drift, MultiVersionMemory,
@@ -24,24 +23,10 @@ use blockloom_state::{
 use revm::{
     DatabaseRef,
     context::TxEnv,
-    context_interface::{
-        Cfg,
-        result::{EVMError, ExecutionResult, HaltReason, ResultAndState},
-    },
+    context_interface::result::{EVMError, ExecutionResult, HaltReason, ResultAndState},
     inspector::NoOpInspector,
-    primitives::hardfork::SpecId,
-    state::{Account, AccountInfo, EvmState, TransactionId},
+    state::{AccountInfo, EvmState},
 };
-
-/// Receipts and gas so far, as alloy-evm's executor counts them.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) receipts: Vec<Receipt>,
-    pub(crate) gas_used: u64,
-    pub(crate) regular_gas: u64,
-    pub(crate) state_gas: u64,
-    pub(crate) blob_gas: u64,
-}
 
 /// What is final beside the multi-version memory: receipts, gas, and the
 /// beneficiary's rewards. Its owner is whoever holds the frontier.
@@ -52,8 +37,6 @@ pub(crate) struct Tally {
 pub(crate) struct Committed<'a, R> {
     memory: &'a MultiVersionMemory,
     env: EvmEnv,
-    /// Blob gas counts from Cancun on.
-    counts_blob_gas: bool,
     tally: Tally,
     /// Due to the beneficiary on top of what the memory says it has: rewards
     /// of committed speculation. A transaction that runs at the frontier and
@@ -74,9 +57,8 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         payoff: Payoff,
     ) -> Self {
         state.preset(memory);
-        let counts_blob_gas = env.cfg_env.spec.is_enabled_in(SpecId::CANCUN);
         let rewards = U256::ZERO;
-        Self { memory, env, counts_blob_gas, tally, rewards, payoff, state }
+        Self { memory, env, tally, rewards, payoff, state }
     }
 
     /// The state with everything in it that is committed, receipts and gas;
@@ -114,24 +96,9 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         self.state.builds_access_list()
     }
 
-    /// Gas left for a transaction with this limit, if that is too little: the
-    /// admission of alloy-evm's executor. From Amsterdam gas has two
-    /// dimensions (EIP-8037); regular gas is capped per transaction, state gas
-    /// is not.
+    /// Gas left for a transaction with this limit, if that is too little.
     pub(crate) fn missing_gas(&self, gas_limit: u64) -> Option<u64> {
-        let cfg = &self.env.cfg_env;
-        let block_limit = self.env.block_env.gas_limit;
-        let capped = gas_limit.min(cfg.tx_gas_limit_cap());
-        let is_short = |wanted: u64, used: u64| {
-            let available = block_limit.saturating_sub(used);
-            (wanted > available).then_some(available)
-        };
-        if cfg.enable_amsterdam_eip8037 {
-            is_short(capped, self.tally.regular_gas)
-                .or_else(|| is_short(gas_limit, self.tally.state_gas))
-        } else {
-            is_short(capped, self.tally.gas_used)
-        }
+        self.tally.missing_gas(gas_limit)
     }
 
     /// The beneficiary as `reader`, below whom everything is final, finds it,
@@ -181,23 +148,13 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
             return Ok(false);
         }
         let Some(reward) = reward else { return Ok(true) };
-        let beneficiary = self.beneficiary();
-        let account = match state.entry(beneficiary) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(match self.beneficiary_before(tx)? {
-                Some(now) => Account::from(AccountInfo {
-                    balance: now.balance,
-                    nonce: now.nonce,
-                    code_hash: now.code_hash,
-                    ..AccountInfo::default()
-                }),
-                None => Account::new_not_existing(TransactionId::ZERO),
-            }),
-        };
-        account.mark_touch();
-        let balance = account.info.balance.checked_add(reward);
-        account.info.balance = balance.unwrap_or(account.info.balance);
-        Ok(balance.is_some())
+        let now = self.beneficiary_before(tx)?.map(|now| AccountInfo {
+            balance: now.balance,
+            nonce: now.nonce,
+            code_hash: now.code_hash,
+            ..AccountInfo::default()
+        });
+        Ok(writes::reward(state, self.beneficiary(), now, reward))
     }
 
     /// Takes the result of the transaction at `position` as final; its writes
@@ -210,20 +167,7 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
         result: ExecutionResult<HaltReason>,
         state: Option<&EvmState>,
     ) {
-        let gas = result.gas();
-        self.tally.gas_used += gas.tx_gas_used();
-        self.tally.regular_gas += gas.block_regular_gas_used();
-        self.tally.state_gas += gas.block_state_gas_used();
-        if self.counts_blob_gas {
-            self.tally.blob_gas =
-                self.tally.blob_gas.saturating_add(transactions.blob_gas(position));
-        }
-        self.tally.receipts.push(EthereumReceipt {
-            tx_type: transactions.kind(position),
-            success: result.is_success(),
-            cumulative_gas_used: self.tally.gas_used,
-            logs: result.into_logs(),
-        });
+        self.tally.add(position, transactions, result);
         if let Some(state) = state {
             self.state.set_access_index(position as u64 + 1);
             self.state.list_access(state);
@@ -283,10 +227,7 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
             };
             writes.accounts.push((account, write));
         }
-        self.tally.gas_used += TRANSFER_GAS;
-        self.tally.regular_gas += TRANSFER_GAS;
-        let kind = transactions.kind(position);
-        self.tally.receipts.push(Transfer::receipt(kind, self.tally.gas_used));
+        self.tally.add_transfer(transactions.kind(position));
         Ok(true)
     }
 

@@ -16,6 +16,21 @@ pub enum Mode {
     Sequential,
 }
 
+/// How workers of the parallel path learn of each other's writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// By news with few workers, by a multi-version memory with many.
+    #[default]
+    Adaptive,
+    /// One worker runs at the frontier, and tells the others, who run ahead,
+    /// what became final. Costs next to nothing, and the least where blocks
+    /// are one chain; but nobody sees what others have not finished.
+    News,
+    /// Everybody writes to a multi-version memory and reads from it, as in the
+    /// Block-STM paper.
+    Memory,
+}
+
 /// What a block must promise, in [`Mode::Adaptive`], to be run in parallel.
 /// Plain transfers, which are computed at once, do not count.
 ///
@@ -65,7 +80,9 @@ pub struct Config {
     pub workers: usize,
     /// Which path blocks take.
     pub mode: Mode,
-    /// Bounds on speculation.
+    /// How workers share what they write.
+    pub sharing: Sharing,
+    /// Bounds on speculation in a multi-version memory.
     pub limits: Limits,
     /// From when on several workers are worth waking, in the adaptive mode.
     pub worth: Worth,

@@ -1,10 +1,11 @@
 //! The engine: threads, caches, and the choice of a path.
 
 use crate::{
+    ahead::WithScouts,
     base::BaseReader,
     block::{Block, RecoveredBlock},
     chain_spec::ChainSpec,
-    config::{Config, Mode},
+    config::{Config, Mode, Sharing},
     error::{BlockError, InternalError},
     memories::Memories,
     output::{BlockOutput, Executed, ExecutionStats, StopWatch},
@@ -20,6 +21,10 @@ use std::{
     sync::OnceLock,
     time::Instant,
 };
+
+/// Workers up to which news are the better deal: each hears all of them, so what
+/// they cost together grows with the number of workers.
+const MAX_NEWS_WORKERS: usize = 8;
 
 /// Why an engine could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -112,10 +117,19 @@ impl Engine {
                 stats.stages.plan = planned;
                 return Ok((output, stats));
             }
-            let (limits, may_give_up) = (self.config.limits, !is_forced);
+            let (code, limits, may_give_up) = (&self.code, self.config.limits, !is_forced);
+            if self.shares_news() {
+                let (output, mut stats) =
+                    WithScouts { stock, base, code, env, plan, may_give_up }.run(&self.pool)?;
+                stats.stages.plan = planned;
+                return Ok((output, stats));
+            }
             let memory = OnceLock::new();
-            let result = Parallel { stock, base, code: &self.code, limits, env, plan, may_give_up }
-                .run(&memory, &self.memories, &self.pool);
+            let result = Parallel { stock, base, code, limits, env, plan, may_give_up }.run(
+                &memory,
+                &self.memories,
+                &self.pool,
+            );
             if let Some(memory) = memory.into_inner() {
                 self.memories.give_back(memory, &self.pool);
             }
@@ -123,6 +137,14 @@ impl Engine {
             stats.stages.plan = planned;
             Ok((output, stats))
         })
+    }
+
+    fn shares_news(&self) -> bool {
+        match self.config.sharing {
+            Sharing::Adaptive => self.workers() <= MAX_NEWS_WORKERS,
+            Sharing::News => true,
+            Sharing::Memory => false,
+        }
     }
 
     /// Executes `block` with stock sequential revm: the oracle, and the better

@@ -98,7 +98,9 @@ mod stock;
 mod transactions;
 mod transfer;
 
+mod ahead;
 mod committed;
+mod due;
 mod final_view;
 mod idle;
 mod memories;
@@ -107,6 +109,7 @@ mod payoff;
 mod plan;
 mod probe;
 mod speculative;
+mod tally;
 mod view;
 mod worker;
 mod writes;
@@ -114,7 +117,7 @@ mod writes;
 pub use block::{Block, Receipt, RecoveredBlock, Transaction};
 pub use blockloom_scheduler::Limits;
 pub use chain_spec::{ChainSpec, ChainSpecError};
-pub use config::{Config, Mode, Worth};
+pub use config::{Config, Mode, Sharing, Worth};
 pub use consensus::{
     Ancestor, BodyError, ConsensusError, HeaderError, OmmerError, OutputError, receipt_bloom,
     receipts_root_and_bloom, validate_body, validate_header, validate_ommers, validate_output,

@@ -12,6 +12,7 @@ use crate::{
     probe::Probe,
     speculative::Speculator,
     stock::{Executor, Stock},
+    view::View,
     worker::{Shared, Worker},
 };
 use alloy_evm::EvmEnv;
@@ -183,8 +184,10 @@ impl<S: Snapshot> Parallel<'_, S> {
     fn work<'m>(&'m self, shared: &Shared<'m, S::Reader<'m>>) -> ExecutionStats {
         let worker = || {
             let memory = shared.memory;
-            let speculator = Speculator::new(memory, self.reader()?, shared.scheduler, &self.env);
-            let view = FinalView::new(memory, self.reader()?, self.env.block_env.beneficiary);
+            let beneficiary = self.env.block_env.beneficiary;
+            let view = View::new(memory, self.reader()?, shared.scheduler, beneficiary);
+            let speculator = Speculator::new(view, &self.env);
+            let view = FinalView::new(memory, self.reader()?, beneficiary);
             let frontier_evm = FrontierEvm::new(view, self.env.clone());
             Ok(Worker::new(shared, speculator, frontier_evm).work())
         };

@@ -2,7 +2,7 @@
 
 /// Fewest speculations that must have been in vain before they are held
 /// against the rest.
-const TRIAL: u32 = 6;
+const TRIAL: u32 = 16;
 
 /// The same as a part of the block: the more is to come, the longer it is worth
 /// trying.

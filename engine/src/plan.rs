@@ -21,6 +21,15 @@ const MIN_PARALLEL_TRANSACTIONS: u64 = 2;
 /// what the block ends up waiting for.
 const LONG: u64 = 16;
 
+/// Gas of a stretch of transactions that a scout takes in one go: some fifty
+/// microseconds. Less, and workers would get in each other's way where
+/// transactions are quick; more, and a scout would see less of what the
+/// frontier does.
+const STRETCH_GAS: u64 = 400_000;
+
+/// Most transactions in a stretch.
+const MAX_STRETCH: u32 = 64;
+
 /// What one look at a block's transactions tells.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -67,11 +76,26 @@ impl Plan {
             && is_long_enough(self.gas_per_transaction(), self.worth.time_per_transaction)
     }
 
+    /// Whether scouts are likely to help, after what the first transactions
+    /// showed; where they showed nothing, they may.
+    pub(crate) fn pays_with_scouts(&self, seen: &Seen) -> bool {
+        let gas_left = self.gas.saturating_sub(seen.gas());
+        !seen.looks_like_a_chain()
+            && seen.time_of(gas_left).is_none_or(|time| time >= self.worth.time_left)
+    }
+
     /// Whether the transaction at `position` may be what the block ends up
     /// waiting for.
     pub(crate) fn is_long(&self, transactions: &Transactions<'_>, position: usize) -> bool {
         let average = self.gas_per_transaction();
         average > 0 && transactions.gas_limit(position) >= LONG.saturating_mul(average)
+    }
+
+    /// Transactions that a scout takes in one go, and begins ahead of the
+    /// frontier: about as many as take [`STRETCH_GAS`].
+    pub(crate) fn stretch(&self) -> u32 {
+        let transactions = STRETCH_GAS / self.gas_per_transaction().max(1);
+        u32::try_from(transactions).unwrap_or(u32::MAX).clamp(1, MAX_STRETCH)
     }
 
     const fn gas_per_transaction(&self) -> u64 {

@@ -1,17 +1,13 @@
 //! revm, set up for speculation: the beneficiary's reward left out, balance
 //! observations noted.
 
-use crate::{
-    base::BaseReader,
-    view::{Stop, View},
-    writes,
-};
+use crate::{view::Stop, writes};
 use alloy_evm::EvmEnv;
 use alloy_primitives::{Address, U256};
-use blockloom_scheduler::{Scheduler, TxIdx};
-use blockloom_state::{MultiVersionMemory, Observed, Reader};
+use blockloom_scheduler::TxIdx;
+use blockloom_state::{AccountBasics, Observed};
 use revm::{
-    Context, DatabaseRef, MainBuilder, MainContext,
+    Context, Database, MainBuilder, MainContext,
     bytecode::opcode,
     context::{BlockEnv, CfgEnv, Journal, TxEnv},
     context_interface::{
@@ -35,9 +31,42 @@ use std::{cell::Cell, marker::PhantomData};
 /// from overflow.
 const HUGE_CREDIT: U256 = U256::from_limbs([0, 0, 1, 0]);
 
-type SpeculativeContext<'a, R> =
-    Context<BlockEnv, TxEnv, CfgEnv, View<'a, R>, Journal<View<'a, R>>, ()>;
-type SpeculativeEvm<'a, R> = MainnetEvm<SpeculativeContext<'a, R>>;
+type SpeculativeContext<V> = Context<BlockEnv, TxEnv, CfgEnv, V, Journal<V>, ()>;
+type SpeculativeEvm<V> = MainnetEvm<SpeculativeContext<V>>;
+
+/// What a speculative execution reads from: it remembers every answer, and is
+/// told which of it mattered.
+pub(crate) trait Witness: Database<Error = Stop> + Sized {
+    /// What is noted of the execution, beside its reads.
+    fn notes(&mut self) -> &mut Notes;
+
+    /// Replaces, for each account read, how much of it mattered.
+    fn settle(&mut self, judge: impl Fn(&Address, Option<&AccountBasics>) -> Observed);
+}
+
+/// What an execution did that decides how much of its reads mattered.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Accounts whose balance an instruction looked at or spent from.
+    balances: Vec<Address>,
+    /// The execution did something after which every account must count as
+    /// observed.
+    observes_all: bool,
+}
+
+impl Notes {
+    pub(crate) fn clear(&mut self) {
+        self.balances.clear();
+        self.observes_all = false;
+    }
+
+    /// An instruction looked at this balance, or may spend from it.
+    fn observe_balance(&mut self, address: Address) {
+        if self.balances.last() != Some(&address) {
+            self.balances.push(address);
+        }
+    }
+}
 
 /// What a speculative run gave.
 pub(crate) enum Run {
@@ -58,19 +87,13 @@ pub(crate) enum Run {
 }
 
 /// One worker's EVM, kept for a whole block.
-pub(crate) struct Speculator<'a, R: DatabaseRef> {
-    evm: SpeculativeEvm<'a, R>,
+pub(crate) struct Speculator<V: Database> {
+    evm: SpeculativeEvm<V>,
     spec: SpecId,
 }
 
-impl<'a, R: DatabaseRef> Speculator<'a, R> {
-    pub(crate) fn new(
-        memory: &'a MultiVersionMemory,
-        base: BaseReader<'a, R>,
-        scheduler: &'a Scheduler,
-        env: &EvmEnv,
-    ) -> Self {
-        let view = View::new(memory, base, scheduler, env.block_env.beneficiary);
+impl<V: Witness> Speculator<V> {
+    pub(crate) fn new(view: V, env: &EvmEnv) -> Self {
         let mut evm = Context::mainnet()
             .with_block(env.block_env.clone())
             .with_cfg(env.cfg_env.clone())
@@ -80,14 +103,13 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
         Self { evm, spec: env.cfg_env.spec }
     }
 
-    pub(crate) const fn view(&mut self) -> &mut View<'a, R> {
+    pub(crate) const fn view(&mut self) -> &mut V {
         &mut self.evm.ctx.journaled_state.database
     }
 
-    /// Runs a transaction once. The view's trace then tells what it read, and
-    /// which of it mattered.
-    pub(crate) fn run(&mut self, reader: Reader, env: TxEnv) -> Run {
-        self.view().begin(reader, env.caller);
+    /// Runs a transaction once. The view then tells what it read, and which of
+    /// it mattered.
+    pub(crate) fn run(&mut self, env: TxEnv) -> Run {
         self.evm.ctx.set_tx(env);
         let mut handler = DeferReward::default();
         let outcome = handler.run(&mut self.evm);
@@ -118,20 +140,20 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
             || !env.authorization_list.is_empty()
             || env.value >= HUGE_CREDIT;
         let caller = env.caller;
-        let trace = &mut self.view().trace;
-        if everything || trace.observes_all {
-            return;
+        let notes = std::mem::take(self.view().notes());
+        if !everything && !notes.observes_all {
+            self.view().settle(|address, seen| {
+                let credited_only = state
+                    .get(address)
+                    .is_none_or(|account| writes::is_only_credited(account, seen));
+                if credited_only && *address != caller && !notes.balances.contains(address) {
+                    Observed::Shape
+                } else {
+                    Observed::Whole
+                }
+            });
         }
-        let balances = std::mem::take(&mut trace.balances);
-        for read in trace.accounts_mut() {
-            let credited_only = state
-                .get(&read.address)
-                .is_none_or(|account| writes::is_only_credited(account, read.seen.as_ref()));
-            if credited_only && read.address != caller && !balances.contains(&read.address) {
-                read.observed = Observed::Shape;
-            }
-        }
-        trace.balances = balances;
+        *self.view().notes() = notes;
     }
 }
 
@@ -141,19 +163,19 @@ impl<'a, R: DatabaseRef> Speculator<'a, R> {
 /// In Amsterdam, where paying an account that destroyed itself in the same
 /// transaction shows in logs, a beneficiary that is in the journal already is
 /// paid by revm.
-struct DeferReward<'a, R> {
+struct DeferReward<V> {
     reward: Cell<Option<U256>>,
-    evm: PhantomData<fn(View<'a, R>)>,
+    evm: PhantomData<fn(V)>,
 }
 
-impl<R> Default for DeferReward<'_, R> {
+impl<V> Default for DeferReward<V> {
     fn default() -> Self {
         Self { reward: Cell::new(None), evm: PhantomData }
     }
 }
 
-impl<'a, R: DatabaseRef> Handler for DeferReward<'a, R> {
-    type Evm = SpeculativeEvm<'a, R>;
+impl<V: Witness> Handler for DeferReward<V> {
+    type Evm = SpeculativeEvm<V>;
     type Error = EVMError<Stop>;
     type HaltReason = HaltReason;
 
@@ -187,52 +209,52 @@ impl<'a, R: DatabaseRef> Handler for DeferReward<'a, R> {
     }
 }
 
-type Frame<'c, 'a, R> = InstructionContext<'c, SpeculativeContext<'a, R>, EthInterpreter>;
+type Frame<'c, V> = InstructionContext<'c, SpeculativeContext<V>, EthInterpreter>;
 
 /// Puts a note-taker before each instruction that looks at a balance, spends
 /// one, or creates a contract. The instruction itself is revm's.
-fn watch_balances<R: DatabaseRef>(evm: &mut SpeculativeEvm<'_, R>) {
+fn watch_balances<V: Witness>(evm: &mut SpeculativeEvm<V>) {
     let table = evm.instruction.instruction_table_mut();
     let mut put = |opcode: u8, instruction| table[opcode as usize] = instruction;
     put(opcode::BALANCE, Instruction::new(balance));
     put(opcode::SELFBALANCE, Instruction::new(self_balance));
-    put(opcode::CALL, Instruction::new(call::<{ opcode::CALL }, R>));
-    put(opcode::CALLCODE, Instruction::new(call::<{ opcode::CALLCODE }, R>));
-    put(opcode::CREATE, Instruction::new(create::<false, R>));
-    put(opcode::CREATE2, Instruction::new(create::<true, R>));
+    put(opcode::CALL, Instruction::new(call::<{ opcode::CALL }, V>));
+    put(opcode::CALLCODE, Instruction::new(call::<{ opcode::CALLCODE }, V>));
+    put(opcode::CREATE, Instruction::new(create::<false, V>));
+    put(opcode::CREATE2, Instruction::new(create::<true, V>));
     put(opcode::SELFDESTRUCT, Instruction::new(self_destruct));
 }
 
-fn balance<R: DatabaseRef>(ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+fn balance<V: Witness>(ctx: Frame<'_, V>) -> InstructionExecResult {
     if let Some(operand) = ctx.interpreter.stack.data().last() {
         let address = Address::from_word((*operand).into());
-        ctx.host.journaled_state.database.observe_balance(address);
+        ctx.host.journaled_state.database.notes().observe_balance(address);
     }
     host::balance(ctx)
 }
 
-fn observe_own<R: DatabaseRef>(ctx: &mut Frame<'_, '_, R>) {
+fn observe_own<V: Witness>(ctx: &mut Frame<'_, V>) {
     let own = ctx.interpreter.input.target_address();
-    ctx.host.journaled_state.database.observe_balance(own);
+    ctx.host.journaled_state.database.notes().observe_balance(own);
 }
 
-fn self_balance<R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+fn self_balance<V: Witness>(mut ctx: Frame<'_, V>) -> InstructionExecResult {
     observe_own(&mut ctx);
     host::selfbalance(ctx)
 }
 
-fn self_destruct<R: DatabaseRef>(ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+fn self_destruct<V: Witness>(ctx: Frame<'_, V>) -> InstructionExecResult {
     // The credit is a whole balance, which may be huge.
-    ctx.host.journaled_state.database.trace.observes_all = true;
+    ctx.host.journaled_state.database.notes().observes_all = true;
     host::selfdestruct(ctx)
 }
 
 /// CALL and CALLCODE take gas, target and value from the top of the stack.
-fn call<const KIND: u8, R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+fn call<const KIND: u8, V: Witness>(mut ctx: Frame<'_, V>) -> InstructionExecResult {
     let interpreter: &Interpreter<EthInterpreter> = ctx.interpreter;
     if let Some(value) = interpreter.stack.data().iter().rev().nth(2) {
         if *value >= HUGE_CREDIT {
-            ctx.host.journaled_state.database.trace.observes_all = true;
+            ctx.host.journaled_state.database.notes().observes_all = true;
         } else if !value.is_zero() {
             observe_own(&mut ctx);
         }
@@ -240,8 +262,8 @@ fn call<const KIND: u8, R: DatabaseRef>(mut ctx: Frame<'_, '_, R>) -> Instructio
     contract::call::<KIND, _, _>(ctx)
 }
 
-fn create<const IS_CREATE2: bool, R: DatabaseRef>(ctx: Frame<'_, '_, R>) -> InstructionExecResult {
+fn create<const IS_CREATE2: bool, V: Witness>(ctx: Frame<'_, V>) -> InstructionExecResult {
     // Nonces of creator and created are looked at.
-    ctx.host.journaled_state.database.trace.observes_all = true;
+    ctx.host.journaled_state.database.notes().observes_all = true;
     contract::create::<IS_CREATE2, _, _>(ctx)
 }

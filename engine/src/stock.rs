@@ -5,16 +5,18 @@ use crate::{
     base::{BaseReader, SharedBase},
     block::{Receipt, RecoveredBlock, Transaction},
     chain_spec::ChainSpec,
-    committed::{Committed, Tally},
+    committed::Committed,
+    due::Due,
     error::{BlockError, Place, from_executor},
     output::{BlockOutput, ExecutionStats, StopWatch},
     payoff::Payoff,
+    tally::Tally,
     transactions::Transactions,
     transfer::{TRANSFER_GAS, Transfer, TransferRules},
 };
 use alloy_consensus::{EthereumReceipt, TxType};
 use alloy_evm::{
-    Evm, EvmFactory,
+    Evm, EvmEnv, EvmFactory,
     block::{BlockExecutionError, BlockExecutor},
     eth::{
         EthBlockExecutionCtx, EthBlockExecutor, EthEvm, EthEvmFactory,
@@ -22,7 +24,6 @@ use alloy_evm::{
     },
     precompiles::PrecompilesMap,
 };
-use alloy_primitives::U256;
 use blockloom_state::{BaseStateError, BlockState, MultiVersionMemory};
 use revm::{
     DatabaseRef,
@@ -70,30 +71,6 @@ impl Observer for Unobserved {
     fn ran(&mut self, _result: &ResultAndState<HaltReason>) {}
 }
 
-/// Rewards of computed transfers that the beneficiary has not got yet.
-#[derive(Debug, Default)]
-struct Due {
-    pending: U256,
-    /// What the beneficiary can take before its balance overflows.
-    room: Option<U256>,
-}
-
-impl Due {
-    /// Whether `reward` can be put off, given the beneficiary's balance. One of
-    /// zero cannot: it touches the beneficiary, and what that does depends on
-    /// the fork (EIP-161).
-    fn can_take(&mut self, reward: U256, balance: impl FnOnce() -> Option<U256>) -> bool {
-        let room = match self.room {
-            Some(room) => room,
-            None => {
-                let Some(balance) = balance() else { return false };
-                *self.room.insert(U256::MAX - balance)
-            }
-        };
-        !reward.is_zero() && self.pending.checked_add(reward).is_some_and(|sum| sum <= room)
-    }
-}
-
 /// The stock executor of a block, over its state.
 pub(crate) type Executor<'a, B> = EthBlockExecutor<
     'a,
@@ -134,7 +111,8 @@ impl<'a> Stock<'a> {
         EthBlockExecutor::new(evm, ctx, self.spec, PlainReceipts)
     }
 
-    fn builds_access_list(&self) -> bool {
+    /// Whether the block's access list is asked for.
+    pub(crate) fn builds_access_list(&self) -> bool {
         self.access_list || self.spec.has_access_list_at(self.block.header().timestamp)
     }
 
@@ -220,7 +198,7 @@ impl<'a> Stock<'a> {
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
         let plain = plain.filter(|_| !self.builds_access_list());
-        let mut due = Due::default();
+        let mut due = Due::to(self.block.header().beneficiary);
         for position in first..self.transactions.len() {
             if !observer.goes_on(position) {
                 break;
@@ -278,12 +256,9 @@ impl<'a> Stock<'a> {
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
         let available = self.block.header().gas_limit - executor.cumulative_tx_gas_used;
-        let state = executor.evm.db_mut();
         let done = self.transactions.gas_limit(position) <= available
-            && due.can_take(transfer.reward, || state.balance(self.block.header().beneficiary))
-            && state.update_pair([transfer.from, transfer.to], |pair| transfer.apply(pair));
+            && due.transfer(transfer, executor.evm.db_mut()).is_some();
         if done {
-            due.pending += transfer.reward;
             executor.cumulative_tx_gas_used += TRANSFER_GAS;
             executor.block_regular_gas_used += TRANSFER_GAS;
             let kind = self.transactions.kind(position);
@@ -297,11 +272,37 @@ impl<'a> Stock<'a> {
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
-        let Due { pending, .. } = std::mem::take(due);
-        let state = executor.evm_mut().db_mut();
-        state
-            .credit(self.block.header().beneficiary, pending)
+        due.settle(executor.evm_mut().db_mut())
             .map_err(|source| BlockError::base_state(self.block.header().number, None, source))
+    }
+
+    /// What is final so far, and what to go on with.
+    pub(crate) fn take_apart<B>(executor: Executor<'a, B>) -> (Tally, BlockState<B>, EvmEnv)
+    where
+        B: DatabaseRef<Error = BaseStateError> + Debug,
+    {
+        let (state, env) = executor.evm.finish();
+        let mut tally = Tally::new(&env);
+        tally.receipts = executor.receipts;
+        tally.gas_used = executor.cumulative_tx_gas_used;
+        tally.regular_gas = executor.block_regular_gas_used;
+        tally.state_gas = executor.block_state_gas_used;
+        tally.blob_gas = executor.blob_gas_used;
+        (tally, state, env)
+    }
+
+    /// The executor of a block of which so much is final.
+    pub(crate) fn put_together<B>(&self, tally: Tally, state: BlockState<B>) -> Executor<'a, B>
+    where
+        B: DatabaseRef<Error = BaseStateError> + Debug,
+    {
+        let mut executor = self.executor(state);
+        executor.receipts = tally.receipts;
+        executor.cumulative_tx_gas_used = tally.gas_used;
+        executor.block_regular_gas_used = tally.regular_gas;
+        executor.block_state_gas_used = tally.state_gas;
+        executor.blob_gas_used = tally.blob_gas;
+        executor
     }
 
     /// Hands the block over to the parallel path after its first transactions.
@@ -311,14 +312,7 @@ impl<'a> Stock<'a> {
         memory: &'m MultiVersionMemory,
         workers: usize,
     ) -> Committed<'m, R> {
-        let tally = Tally {
-            receipts: executor.receipts,
-            gas_used: executor.cumulative_tx_gas_used,
-            regular_gas: executor.block_regular_gas_used,
-            state_gas: executor.block_state_gas_used,
-            blob_gas: executor.blob_gas_used,
-        };
-        let (state, env) = executor.evm.finish();
+        let (tally, state, env) = Self::take_apart(executor);
         let payoff = Payoff::new(self.transactions.len(), workers);
         Committed::new(memory, state, env, tally, payoff)
     }
@@ -336,12 +330,7 @@ impl<'a> Stock<'a> {
             .into_parts(self.transactions.len())
             .map_err(|source| BlockError::base_state(self.block.header().number, None, source))?;
         let first = tally.receipts.len();
-        let mut executor = self.executor(state);
-        executor.receipts = tally.receipts;
-        executor.cumulative_tx_gas_used = tally.gas_used;
-        executor.block_regular_gas_used = tally.regular_gas;
-        executor.block_state_gas_used = tally.state_gas;
-        executor.blob_gas_used = tally.blob_gas;
+        let executor = self.put_together(tally, state);
         stats.stages.gather = watch.lap();
         self.finish_from(first, executor, Some(plain), stats, watch)
     }

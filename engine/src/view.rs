@@ -1,6 +1,9 @@
 //! The state as one speculative execution sees it.
 
-use crate::base::BaseReader;
+use crate::{
+    base::BaseReader,
+    speculative::{Notes, Witness},
+};
 use alloy_primitives::{Address, B256, U256};
 use blockloom_scheduler::{Scheduler, TxIdx};
 use blockloom_state::{
@@ -46,24 +49,15 @@ pub(crate) struct Trace {
     /// without saying so in the multi-version memory: only the frontier can
     /// check it.
     pub(crate) beneficiary: Option<AccountRead>,
-    /// Accounts whose balance an instruction looked at or spent from.
-    pub(crate) balances: Vec<Address>,
-    /// The execution did something after which every account must count as
-    /// observed.
-    pub(crate) observes_all: bool,
+    /// What decides how much of them mattered.
+    notes: Notes,
 }
 
 impl Trace {
     fn clear(&mut self) {
         self.reads.clear();
         self.beneficiary = None;
-        self.balances.clear();
-        self.observes_all = false;
-    }
-
-    /// Reads of accounts, the beneficiary's included.
-    pub(crate) fn accounts_mut(&mut self) -> impl Iterator<Item = &mut AccountRead> {
-        self.reads.accounts.iter_mut().chain(&mut self.beneficiary)
+        self.notes.clear();
     }
 }
 
@@ -113,13 +107,6 @@ impl<'a, R> View<'a, R> {
         self.sender = sender;
         self.trace.clear();
     }
-
-    /// An instruction looked at this balance, or may spend from it.
-    pub(crate) fn observe_balance(&mut self, address: Address) {
-        if self.trace.balances.last() != Some(&address) {
-            self.trace.balances.push(address);
-        }
-    }
 }
 
 impl<R: DatabaseRef> View<'_, R> {
@@ -138,6 +125,19 @@ impl<R: DatabaseRef> View<'_, R> {
         let (seen, stamp) = self.memory.read_slot(slot, self.reader, load)?;
         self.trace.reads.slots.push(SlotRead { slot, seen, stamp });
         Ok(seen)
+    }
+}
+
+impl<R: DatabaseRef> Witness for View<'_, R> {
+    fn notes(&mut self) -> &mut Notes {
+        &mut self.trace.notes
+    }
+
+    fn settle(&mut self, judge: impl Fn(&Address, Option<&AccountBasics>) -> Observed) {
+        let Trace { reads, beneficiary, .. } = &mut self.trace;
+        for read in reads.accounts.iter_mut().chain(beneficiary) {
+            read.observed = judge(&read.address, read.seen.as_ref());
+        }
     }
 }
 

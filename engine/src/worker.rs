@@ -9,6 +9,7 @@ use crate::{
     plan::Plan,
     speculative::{Run, Speculator},
     transactions::Transactions,
+    view::View,
     writes,
 };
 use alloy_primitives::{Address, U256};
@@ -78,7 +79,7 @@ impl<R: DatabaseRef> Shared<'_, R> {
 /// One thread's share of a block.
 pub(crate) struct Worker<'s, 'a, R: DatabaseRef> {
     shared: &'s Shared<'a, R>,
-    speculator: Speculator<'a, R>,
+    speculator: Speculator<View<'a, R>>,
     frontier_evm: FrontierEvm<'a, R>,
     /// Empty read sets that keep their memory.
     spare: Vec<ReadSet>,
@@ -91,7 +92,7 @@ pub(crate) struct Worker<'s, 'a, R: DatabaseRef> {
 impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     pub(crate) fn new(
         shared: &'s Shared<'a, R>,
-        speculator: Speculator<'a, R>,
+        speculator: Speculator<View<'a, R>>,
         frontier_evm: FrontierEvm<'a, R>,
     ) -> Self {
         Self {
@@ -141,7 +142,9 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         let reader = Reader { tx: version.tx, is_early };
         loop {
             self.stats.executions += 1;
-            match self.speculator.run(reader, transactions.env(position)) {
+            let env = transactions.env(position);
+            self.speculator.view().begin(reader, env.caller);
+            match self.speculator.run(env) {
                 Run::Done { result, reward } => {
                     self.record(version, Some(result), reward);
                     return;

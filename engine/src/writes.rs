@@ -1,11 +1,11 @@
 //! From revm's result of one transaction to what the multi-version memory
 //! keeps of it.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 use blockloom_state::{
     AccountBasics, AccountRead, AccountWrite, MultiVersionMemory, Observed, Stamp, WriteSet,
 };
-use revm::state::{Account, AccountInfo, EvmState};
+use revm::state::{Account, AccountInfo, EvmState, TransactionId};
 
 /// Collects what a speculative execution wrote, from its result and the accounts it read.
 ///
@@ -45,7 +45,8 @@ fn push(account: &Account, read: &AccountRead, memory: &MultiVersionMemory, writ
     if !account.is_touched() {
         return;
     }
-    if let Some(write) = account_write(account, read) {
+    let is_credit = read.observed == Observed::Shape;
+    if let Some(write) = AccountWrite::of(account, read.seen.as_ref(), is_credit) {
         writes.accounts.push((read.account, write));
     }
     // Slots of an account that is gone are gone with it.
@@ -68,35 +69,22 @@ pub(crate) fn is_only_credited(account: &Account, seen: Option<&AccountBasics>) 
     !account.is_created() && !account.is_selfdestructed() && seen.is_none_or(unspent)
 }
 
-/// What a transaction did to the basics of a touched account; `None` if
-/// nothing. The cases are those of revm's own state, in its order.
-fn account_write(account: &Account, read: &AccountRead) -> Option<AccountWrite> {
-    if account.is_selfdestructed() {
-        return Some(AccountWrite::Set { info: None, wiped: true });
-    }
-    if account.is_created() {
-        return Some(AccountWrite::Set { info: Some(kept(&account.info)), wiped: true });
-    }
-    if account.is_empty() {
-        // Touching an empty account removes it (EIP-161); where there was
-        // none, nothing happens.
-        return read.seen.is_some().then_some(AccountWrite::Set { info: None, wiped: true });
-    }
-    let now = AccountBasics::from(&account.info);
-    if read.seen == Some(now) {
-        return None;
-    }
-    match &read.seen {
-        Some(seen) if read.observed == Observed::Shape => {
-            Some(AccountWrite::Credit(now.balance - seen.balance))
-        }
-        _ => Some(AccountWrite::Set { info: Some(kept(&account.info)), wiped: false }),
-    }
-}
-
-/// The account as others should read it: its id is the reader's own affair.
-fn kept(info: &AccountInfo) -> AccountInfo {
-    AccountInfo { account_id: None, ..info.clone() }
+/// Pays the beneficiary, who is as `now` before the transaction, as revm would
+/// have done at its end; `false` if the balance would overflow.
+pub(crate) fn reward(
+    state: &mut EvmState,
+    beneficiary: Address,
+    now: Option<AccountInfo>,
+    reward: U256,
+) -> bool {
+    let account = state.entry(beneficiary).or_insert_with(|| match now {
+        Some(info) => Account::from(info),
+        None => Account::new_not_existing(TransactionId::ZERO),
+    });
+    account.mark_touch();
+    let balance = account.info.balance.checked_add(reward);
+    account.info.balance = balance.unwrap_or(account.info.balance);
+    balance.is_some()
 }
 
 /// Brings a valid speculation's accounts up to date with `drifts`: what lower

@@ -13,7 +13,7 @@ use alloy_primitives::{Address, U256};
 use block::{Tx, block, header};
 use blockloom_engine::{
     BlockError, BlockOutput, ChainSpec, Config, Engine, Executed, ExecutionStats, Mode,
-    RecoveredBlock, Worth,
+    RecoveredBlock, Sharing, Worth,
 };
 use blockloom_state::Snapshot;
 use forks::{Fork, spec};
@@ -32,34 +32,40 @@ pub(crate) const WORKERS: [usize; 4] = [1, 2, 4, 8];
 /// process share the engines' threads, and two that wait would wait for ever.
 static WAITING: Mutex<()> = Mutex::new(());
 
-static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(|| WORKERS.map(engine).into());
+/// Engines of every worker count, each with both ways of sharing.
+fn of_every_kind(config: Config) -> Vec<Engine> {
+    let sharing = [Sharing::News, Sharing::Memory];
+    let kinds = WORKERS.into_iter().flat_map(|workers| sharing.map(|sharing| (workers, sharing)));
+    kinds.map(|(workers, sharing)| build(Config { workers, sharing, ..config })).collect()
+}
 
-static BARE: LazyLock<Vec<Engine>> = LazyLock::new(|| WORKERS.map(bare_engine).into());
+static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(|| of_every_kind(forced()));
+
+static BARE: LazyLock<Vec<Engine>> =
+    LazyLock::new(|| of_every_kind(Config { access_list: false, ..forced() }));
 
 /// Engines that choose their path: as users get them, and so that every block
 /// is worth it, which begins one after another, goes on in parallel, and may
 /// give that up again.
 static ADAPTIVE: LazyLock<Vec<Engine>> = LazyLock::new(|| {
-    [Worth::default(), Worth::NOTHING]
-        .map(|worth| Config { workers: 2, worth, ..Config::default() })
-        .map(build)
-        .into()
+    let user = Config { workers: 2, ..Config::default() };
+    let eager = Config { worth: Worth::NOTHING, ..user };
+    [user, eager, Config { sharing: Sharing::Memory, ..eager }].map(build).into()
 });
+
+/// The parallel path whatever the block, and the block's access list, so that
+/// every account a transaction touched is looked at.
+fn forced() -> Config {
+    Config { mode: Mode::Parallel, access_list: true, ..Config::default() }
+}
 
 fn build(config: Config) -> Engine {
     Engine::new(config).expect("threads can be started")
 }
 
-/// An engine that takes the parallel path whatever the block, and collects its
-/// access list, so that every account a transaction touched is looked at.
+/// An engine that takes the parallel path whatever the block.
 pub(crate) fn engine(workers: usize) -> Engine {
-    build(Config { workers, mode: Mode::Parallel, access_list: true, ..Config::default() })
-}
-
-/// An engine that takes the parallel path whatever the block, and completes no
-/// more of a transaction's result than it must.
-fn bare_engine(workers: usize) -> Engine {
-    build(Config { workers, mode: Mode::Parallel, ..Config::default() })
+    build(Config { workers, ..forced() })
 }
 
 /// Makes sure that nobody else makes workers wait.
@@ -67,7 +73,7 @@ pub(crate) fn waiting_alone() -> MutexGuard<'static, ()> {
     WAITING.lock()
 }
 
-/// One engine per entry of [`WORKERS`], shared by all tests of a process.
+/// Engines for every entry of [`WORKERS`], shared by all tests of a process.
 pub(crate) fn engines() -> &'static [Engine] {
     &ENGINES
 }
@@ -109,7 +115,7 @@ pub(crate) fn check<S: Snapshot>(
 }
 
 /// The same for engines that build no access list: one that chooses its path,
-/// and one per entry of [`WORKERS`] that runs in parallel.
+/// and those for every entry of [`WORKERS`] that run in parallel.
 #[track_caller]
 fn check_bare<S: Snapshot>(spec: &ChainSpec, block: &RecoveredBlock, base: &S) {
     let answer = |result| verdict(result).map(|run| run.0);

@@ -1,6 +1,6 @@
 //! Generated blocks with known answers, on every path.
 
-use crate::support::{WORKERS, check, engine};
+use crate::support::{check, engines};
 use blockloom_engine::{BlockOutput, ChainSpec, Limits, RecoveredBlock};
 use blockloom_fixtures::workload::{Family, Parameters, Workload, catalogue};
 
@@ -48,8 +48,9 @@ fn executions_are_bounded_on_the_worst_of_blocks() {
     let mut more_than_once = 0;
     for (_, workload) in workloads().filter(|(family, _)| *family == Family::Adversarial) {
         let block = recovered(&workload);
-        for workers in WORKERS {
-            let executed = engine(workers).execute(&spec, &block, &workload.base);
+        for engine in engines() {
+            let workers = engine.workers();
+            let executed = engine.execute(&spec, &block, &workload.base);
             let stats = executed.expect("the block is valid").stats;
             let bound = most * block.senders.len();
             let name = &workload.name;

@@ -1,0 +1,102 @@
+//! What the workers of one block tell each other.
+
+use crate::{
+    block::RecoveredBlock, error::BlockError, plan::Plan, speculative::Run,
+    transactions::Transactions,
+};
+use alloy_primitives::U256;
+use blockloom_scheduler::{Lookahead, TxIdx};
+use blockloom_state::{Correction, Delta, Observed, Seen};
+use parking_lot::Mutex;
+use revm::{
+    context_interface::result::{ExecutionResult, HaltReason, ResultAndState},
+    state::EvmState,
+};
+use std::sync::OnceLock;
+
+/// A worker of one block; the one at the frontier is not numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScoutId(pub(crate) usize);
+
+/// What a run ahead of its turn left.
+pub(crate) struct Outcome {
+    /// Whose it is; `None` for the worker at the frontier.
+    pub(crate) by: Option<ScoutId>,
+    pub(crate) seen: Seen,
+    /// `None` if it failed: then only the frontier can tell what is true.
+    pub(crate) found: Option<Found>,
+}
+
+/// The result of a run ahead, which stands if what it saw does.
+pub(crate) struct Found {
+    pub(crate) result: ExecutionResult<HaltReason>,
+    /// What the beneficiary is due.
+    pub(crate) reward: Option<U256>,
+    pub(crate) delta: Delta,
+    /// Where somebody wants to see it: everything it did, as far as it knew.
+    pub(crate) state: Option<EvmState>,
+}
+
+impl Outcome {
+    /// What came of `run`, which saw `seen`.
+    pub(crate) fn of(by: Option<ScoutId>, run: Run, seen: Seen, wants_states: bool) -> Self {
+        let found = match run {
+            Run::Done { result: ResultAndState { result, state }, reward } => {
+                let is_credit = |address: &_| {
+                    let mut reads = seen.accounts.iter();
+                    reads.any(|read| read.address == *address && read.observed == Observed::Shape)
+                };
+                let delta = Delta::of(&state, is_credit);
+                Some(Found { result, reward, delta, state: wants_states.then_some(state) })
+            }
+            Run::Blocked(_) | Run::Stale | Run::Failed => None,
+        };
+        Self { by, seen, found }
+    }
+}
+
+/// What became final at the frontier.
+#[derive(Debug)]
+pub(crate) struct News {
+    /// The scout whose result stood, and who knows it therefore.
+    pub(crate) by: Option<ScoutId>,
+    pub(crate) delta: Delta,
+    /// How things really are that a scout had guessed wrongly.
+    pub(crate) correction: Option<(ScoutId, Correction)>,
+}
+
+/// What the workers of one block share.
+pub(crate) struct Board<'a> {
+    pub(crate) block: &'a RecoveredBlock,
+    pub(crate) transactions: &'a Transactions<'a>,
+    pub(crate) plan: &'a Plan,
+    pub(crate) lookahead: Lookahead,
+    /// What ran ahead, by transaction. Put there by who ran it, taken by the
+    /// frontier.
+    pub(crate) outcomes: Vec<Mutex<Option<Box<Outcome>>>>,
+    /// What is final, by transaction; nothing where nobody needs to be told.
+    pub(crate) news: Vec<OnceLock<Box<News>>>,
+    pub(crate) n_scouts: usize,
+    /// Whether some transaction may take long.
+    pub(crate) has_long: bool,
+    /// The first error of a scout; it ends the block.
+    pub(crate) error: Mutex<Option<BlockError>>,
+    /// Whether results must be complete, account by account.
+    pub(crate) wants_states: bool,
+    /// Whether scouts are sent home once they turn out not to help.
+    pub(crate) may_give_up: bool,
+}
+
+impl Board<'_> {
+    /// Ends the block with `error`, unless another one was first.
+    pub(crate) fn fail(&self, error: BlockError) {
+        self.error.lock().get_or_insert(error);
+        self.lookahead.stop();
+    }
+
+    /// Leaves the outcome of `tx` to the frontier.
+    pub(crate) fn leave(&self, tx: TxIdx, outcome: Outcome) {
+        *self.outcomes[tx.position()].lock() = Some(Box::new(outcome));
+        self.lookahead.finish(tx);
+    }
+}

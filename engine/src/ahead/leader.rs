@@ -1,0 +1,308 @@
+//! The worker at the frontier.
+
+use super::{
+    board::{Board, Found, News, Outcome, ScoutId},
+    sight::{Borrowed, Sight},
+};
+use crate::{
+    due::Due,
+    error::{BlockError, InvalidBlock, from_evm},
+    output::ExecutionStats,
+    payoff::Payoff,
+    probe::Probe,
+    speculative::Speculator,
+    stock::Observer,
+    tally::Tally,
+    transfer::Transfer,
+    writes,
+};
+use alloy_evm::{
+    Evm, EvmEnv, EvmFactory,
+    eth::{EthEvm, EthEvmFactory},
+    precompiles::PrecompilesMap,
+};
+use alloy_primitives::Address;
+use blockloom_scheduler::{Arrival, TxIdx};
+use blockloom_state::{BaseStateError, BlockState, Delta, Drift, Observed};
+use revm::{
+    DatabaseCommit, DatabaseRef, context_interface::result::ResultAndState,
+    inspector::NoOpInspector,
+};
+use std::{cell::RefCell, hint};
+
+/// Makes the transactions of a block final, one after another: takes the
+/// results of scouts that stand, and runs everything else by itself, as if
+/// there were no scouts.
+pub(crate) struct Leader<'m, 'a, B: DatabaseRef<Error = BaseStateError>> {
+    board: &'m Board<'a>,
+    /// The state after everything that is final, but for what is due.
+    state: &'m RefCell<BlockState<B>>,
+    evm: EthEvm<Borrowed<'m, B>, NoOpInspector, PrecompilesMap>,
+    /// For what it runs ahead while it has to wait.
+    speculator: Speculator<Sight<'m, 'a, B>>,
+    due: Due,
+    tally: Tally,
+    payoff: Payoff,
+    /// Looks at the first transactions, until it is clear whether scouts help.
+    probe: Option<Probe<'m>>,
+    drifts: Vec<Drift>,
+    stats: ExecutionStats,
+}
+
+impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
+    pub(crate) fn new(
+        board: &'m Board<'a>,
+        state: &'m RefCell<BlockState<B>>,
+        env: EvmEnv,
+    ) -> Self {
+        let speculator = Speculator::new(Sight::new(state, &board.lookahead), &env);
+        Self {
+            board,
+            state,
+            due: Due::to(env.block_env.beneficiary),
+            tally: Tally::new(&env),
+            evm: EthEvmFactory::default().create_evm(Borrowed(state), env),
+            speculator,
+            payoff: Payoff::new(board.transactions.len(), board.n_scouts + 1),
+            probe: Some(Probe::start(board.plan, board.transactions)),
+            drifts: Vec::new(),
+            stats: ExecutionStats::default(),
+        }
+    }
+
+    /// Runs the block to its end; `send` sends the scouts out, if they are
+    /// likely to help.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sequential path, at the same transaction; or the first of a
+    /// scout's that is not about a transaction.
+    pub(crate) fn work(
+        mut self,
+        mut send: impl FnMut(),
+    ) -> Result<(Tally, ExecutionStats), BlockError> {
+        for position in 0..self.board.transactions.len() {
+            let tx = TxIdx::new(position);
+            if let Some(probe) = &mut self.probe
+                && !(self.board.may_give_up && probe.goes_on(position))
+            {
+                self.decide(&mut send);
+            }
+            match self.arrive(tx)? {
+                Some(outcome) => self.judge(tx, *outcome)?,
+                None => self.run(tx, None)?,
+            }
+            self.board.lookahead.commit(tx);
+            if self.board.may_give_up && self.payoff.is_poor() {
+                self.board.lookahead.stop();
+            }
+        }
+        self.settle()?;
+        Ok((self.tally, self.stats))
+    }
+
+    /// Sends the scouts out, if that pays.
+    fn decide(&mut self, send: &mut impl FnMut()) {
+        let Some(probe) = self.probe.take() else { return };
+        if self.board.may_give_up && !self.board.plan.pays_with_scouts(&probe.seen()) {
+            self.board.lookahead.stop();
+        } else if self.board.n_scouts > 0 {
+            self.stats.workers = self.board.n_scouts + 1;
+            send();
+        }
+    }
+
+    /// Comes to `tx`; gives what running ahead left of it. Runs something else
+    /// ahead while somebody is at it.
+    fn arrive(&mut self, tx: TxIdx) -> Result<Option<Box<Outcome>>, BlockError> {
+        let lookahead = &self.board.lookahead;
+        let mut tried = tx;
+        // Ends: who runs it finishes, or reports an error.
+        loop {
+            match lookahead.arrive(tx) {
+                Arrival::Untried => return Ok(None),
+                Arrival::Ran => return Ok(self.board.outcomes[tx.position()].lock().take()),
+                Arrival::Running => {}
+            }
+            if lookahead.is_stopped()
+                && let Some(error) = self.board.error.lock().take()
+            {
+                return Err(error);
+            }
+            match lookahead.claim_after(tx, &mut tried) {
+                Some(other) => self.run_ahead(other),
+                None => hint::spin_loop(),
+            }
+        }
+    }
+
+    fn run_ahead(&mut self, tx: TxIdx) {
+        self.stats.executions += 1;
+        self.speculator.view().begin();
+        let run = self.speculator.run(self.board.transactions.env(tx.position()));
+        let seen = std::mem::take(&mut self.speculator.view().seen);
+        self.board.leave(tx, Outcome::of(None, run, seen, self.board.wants_states));
+    }
+
+    /// Makes `outcome` final if it is what revm would give now, and runs `tx`
+    /// anew otherwise.
+    fn judge(&mut self, tx: TxIdx, outcome: Outcome) -> Result<(), BlockError> {
+        let Outcome { by, seen, mut found } = outcome;
+        if let Some(found) = found.take_if(|found| self.stands(tx, &seen, found)) {
+            if by.is_some() {
+                self.payoff.stood();
+            }
+            self.take(tx, by, found);
+            return Ok(());
+        }
+        self.stats.aborts += 1;
+        // What ran while there was nothing else to do has cost nothing.
+        if by.is_some() {
+            self.payoff.in_vain();
+            self.board.lookahead.note_conflict(tx);
+        }
+        self.run(tx, by.zip(found.map(|found| found.delta)))
+    }
+
+    /// Whether `found`, to which the state was as `seen`, is what revm would
+    /// give now. Nothing is changed but what `found` says of accounts it did
+    /// not look at closely.
+    fn stands(&mut self, tx: TxIdx, seen: &blockloom_state::Seen, found: &mut Found) -> bool {
+        let beneficiary = self.beneficiary();
+        let at_beneficiary = seen.accounts.iter().find(|read| read.address == beneficiary);
+        if let Some(read) = at_beneficiary
+            && (read.observed == Observed::Whole
+                || self.due.settle(&mut self.state.borrow_mut()).is_err())
+        {
+            // Every transaction changes its balance.
+            return false;
+        }
+        self.drifts.clear();
+        let mut state = self.state.borrow_mut();
+        if self.missing_gas(tx).is_some() || !seen.holds(&state, &mut self.drifts) {
+            return false;
+        }
+        if found.reward.is_some_and(|reward| !self.due.can_take(reward, &mut state)) {
+            return false;
+        }
+        let Some(accounts) = &mut found.state else { return true };
+        writes::apply_drifts(accounts, &self.drifts)
+            && found.reward.is_none_or(|reward| {
+                let Ok((now, _)) = state.read_account(beneficiary) else { return false };
+                writes::reward(accounts, beneficiary, now, reward)
+            })
+    }
+
+    /// Makes a result final that stands.
+    fn take(&mut self, tx: TxIdx, by: Option<ScoutId>, found: Found) {
+        let Found { result, reward, delta, state: accounts } = found;
+        let mut state = self.state.borrow_mut();
+        match accounts {
+            Some(accounts) => {
+                state.set_access_index(tx.position() as u64 + 1);
+                state.commit(accounts);
+            }
+            None => {
+                state.follow(&delta);
+                if let Some(reward) = reward {
+                    self.due.take(reward);
+                }
+            }
+        }
+        drop(state);
+        self.tally.add(tx.position(), self.board.transactions, result);
+        // Who ran it knows already.
+        if by.is_none() || self.board.n_scouts > 1 {
+            self.tell(tx, News { by, delta, correction: None });
+        }
+    }
+
+    /// Runs `tx` on the state as it is, and makes it final; `wrong` is what a
+    /// scout had made of it.
+    fn run(&mut self, tx: TxIdx, wrong: Option<(ScoutId, Delta)>) -> Result<(), BlockError> {
+        let position = tx.position();
+        let transactions = self.board.transactions;
+        if let Some(available) = self.missing_gas(tx) {
+            let reason = InvalidBlock::BlockGasExhausted {
+                index: position,
+                hash: transactions.hash(position),
+                gas_limit: transactions.gas_limit(position),
+                available,
+            };
+            return Err(BlockError::invalid(self.number(), reason));
+        }
+        self.stats.executions += 1;
+        if !self.board.wants_states && self.transfer(tx) {
+            return Ok(());
+        }
+        self.settle()?;
+        self.stats.at_frontier += 1;
+        let result = self.evm.transact_raw(transactions.env(position)).map_err(|error| {
+            let failure = self.state.borrow().failure().get().cloned();
+            from_evm(self.number(), position, transactions.hash(position), error, failure)
+        })?;
+        match &mut self.probe {
+            Some(probe) => probe.ran(&result),
+            // Otherwise the scouts may be busy with what takes long.
+            None if !self.board.has_long => self.payoff.untried(),
+            None => {}
+        }
+        let ResultAndState { result, state: accounts } = result;
+        let mut state = self.state.borrow_mut();
+        let delta = self.has_listeners().then(|| Delta::of(&accounts, |_| false));
+        state.set_access_index(position as u64 + 1);
+        state.commit(accounts);
+        let correction = wrong.map(|(by, wrong)| (by, state.correct(&wrong)));
+        drop(state);
+        self.tally.add(position, transactions, result);
+        if let Some(delta) = delta {
+            self.tell(tx, News { by: None, delta, correction });
+        }
+        Ok(())
+    }
+
+    /// Computes `tx`, if it is a plain transfer.
+    fn transfer(&mut self, tx: TxIdx) -> bool {
+        let Board { transactions, plan, .. } = self.board;
+        let position = tx.position();
+        let Some(transfer) = Transfer::of(transactions, position, &plan.rules) else {
+            return false;
+        };
+        let done = self.due.transfer(&transfer, &mut self.state.borrow_mut());
+        let Some(done) = done else { return false };
+        self.stats.transfers += 1;
+        self.tally.add_transfer(transactions.kind(position));
+        if self.has_listeners() {
+            self.tell(tx, News { by: None, delta: Delta::of_basics(done), correction: None });
+        }
+        true
+    }
+
+    fn has_listeners(&self) -> bool {
+        self.board.n_scouts > 0 && !self.board.lookahead.is_stopped()
+    }
+
+    fn tell(&self, tx: TxIdx, news: News) {
+        let told = self.board.news[tx.position()].set(Box::new(news));
+        debug_assert!(told.is_ok(), "each transaction becomes final once");
+    }
+
+    fn missing_gas(&self, tx: TxIdx) -> Option<u64> {
+        self.tally.missing_gas(self.board.transactions.gas_limit(tx.position()))
+    }
+
+    /// Pays the beneficiary what it is due.
+    fn settle(&mut self) -> Result<(), BlockError> {
+        self.due
+            .settle(&mut self.state.borrow_mut())
+            .map_err(|source| BlockError::base_state(self.number(), None, source))
+    }
+
+    fn number(&self) -> u64 {
+        self.board.block.header().number
+    }
+
+    fn beneficiary(&self) -> Address {
+        self.board.block.header().beneficiary
+    }
+}

@@ -1,0 +1,159 @@
+//! One worker at the frontier, and scouts ahead of it.
+//!
+//! The calling thread, the *leader*, runs the block as if it were alone: one
+//! transaction after another, by stock revm, on a block state. Other workers,
+//! the *scouts*, run transactions further on, each on a block state of its own.
+//! When the leader comes to a transaction that a scout has run, it compares
+//! what that one saw with the state as it is now; if nothing differs, the
+//! result is final without running it, else the leader runs it like any other.
+//!
+//! No location is shared between workers while they run. What becomes final at
+//! the frontier is told in short ([`News`](board::News)), and scouts take it
+//! over between two transactions. So a transaction costs the leader what it
+//! costs the sequential path, one that a scout has run costs it a comparison of
+//! each location, and where scouts never help, little more than their silence.
+//!
+//! The price is that a scout sees of lower transactions only those that are
+//! final and its own. With few workers these are nearly all there are; with
+//! many the multi-version memory, through which everybody sees everything,
+//! is the better deal.
+
+mod board;
+mod ears;
+mod leader;
+mod scout;
+mod sight;
+
+use crate::{
+    base::{BaseReader, SharedBase},
+    error::{BlockError, InternalError},
+    output::{BlockOutput, ExecutionStats, StopWatch},
+    parallel::panic_message,
+    plan::Plan,
+    stock::Stock,
+};
+use alloy_evm::EvmEnv;
+use blockloom_scheduler::Lookahead;
+use blockloom_state::{BlockState, CodeCache, Snapshot};
+use board::{Board, ScoutId};
+use ears::Ears;
+use leader::Leader;
+use parking_lot::Mutex;
+use scout::Scout;
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::OnceLock,
+};
+
+/// One block to run with scouts.
+pub(crate) struct WithScouts<'a, S> {
+    pub(crate) stock: Stock<'a>,
+    pub(crate) base: &'a S,
+    pub(crate) code: &'a CodeCache,
+    pub(crate) env: EvmEnv,
+    /// What is known of each transaction.
+    pub(crate) plan: Plan,
+    /// Whether scouts are sent home once they turn out not to help.
+    pub(crate) may_give_up: bool,
+}
+
+impl<S: Snapshot> WithScouts<'_, S> {
+    /// Runs the block on the calling thread and on all but one threads of
+    /// `pool`.
+    pub(crate) fn run(
+        &self,
+        pool: &rayon::ThreadPool,
+    ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
+        let mut watch = StopWatch::start();
+        let n_scouts = pool.current_num_threads() - 1;
+        let board = self.board(n_scouts);
+        let total = Mutex::new(ExecutionStats::default());
+        let (tally, state) = pool.in_place_scope(|scope| {
+            // However this ends, nobody is left behind.
+            let _sent_home = SendsHome(&board.lookahead);
+            let send = || {
+                for id in 0..n_scouts {
+                    let (board, total) = (&board, &total);
+                    scope.spawn(move |_| {
+                        let scout = self.scout(ScoutId(id), board);
+                        total.lock().add(&scout);
+                    });
+                }
+            };
+            let base = SharedBase { memory: None, reader: self.reader()? };
+            let (_, state, env) = Stock::take_apart(self.stock.begun(base)?);
+            total.lock().stages.open = watch.lap();
+            let state = RefCell::new(state);
+            let (tally, leader) = Leader::new(&board, &state, env).work(send)?;
+            let mut total = total.lock();
+            total.add(&leader);
+            total.workers = leader.workers;
+            drop(total);
+            Ok((tally, state.into_inner()))
+        })?;
+        if let Some(error) = board.error.lock().take() {
+            return Err(error);
+        }
+        let mut stats = total.into_inner();
+        stats.stages.parallel = watch.lap();
+        let executor = self.stock.put_together(tally, state);
+        let n_transactions = self.stock.transactions.len();
+        let output = self.stock.finish_from(n_transactions, executor, None, &mut stats, watch)?;
+        Ok((output, stats))
+    }
+
+    fn board(&self, n_scouts: usize) -> Board<'_> {
+        let Stock { block, transactions, .. } = self.stock;
+        let n_transactions = transactions.len();
+        // Where scouts are forced to run, they are to meet others.
+        let stretch = if self.may_give_up { self.plan.stretch() } else { 1 };
+        Board {
+            block,
+            transactions,
+            plan: &self.plan,
+            lookahead: Lookahead::new(n_transactions, stretch, self.plan.known(transactions)),
+            outcomes: (0..n_transactions).map(|_| Mutex::new(None)).collect(),
+            news: (0..n_transactions).map(|_| OnceLock::new()).collect(),
+            n_scouts,
+            has_long: self.plan.has_long(transactions),
+            error: Mutex::new(None),
+            may_give_up: self.may_give_up,
+            wants_states: self.stock.builds_access_list(),
+        }
+    }
+
+    /// One scout, from its reader to the end of the block. A panic ends the
+    /// block for everybody and becomes an error.
+    fn scout(&self, id: ScoutId, board: &Board<'_>) -> ExecutionStats {
+        let work = || {
+            let state = RefCell::new(BlockState::new(self.reader()?));
+            let ears = Ears::new(id, board);
+            Ok::<_, BlockError>(Scout::new(id, board, &state, &ears).work(&self.env))
+        };
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(stats)) => return stats,
+            Ok(Err(error)) => board.fail(error),
+            Err(payload) => {
+                let message = panic_message(&*payload);
+                let number = self.stock.block.header().number;
+                let reason = InternalError::Panic { message };
+                board.fail(BlockError::Internal { number, reason });
+            }
+        }
+        ExecutionStats::default()
+    }
+
+    fn reader(&self) -> Result<BaseReader<'_, S::Reader<'_>>, BlockError> {
+        BaseReader::open(self.base, self.code, self.stock.block.header().number)
+    }
+}
+
+/// Sends the scouts home when this is dropped.
+struct SendsHome<'b>(&'b Lookahead);
+
+impl Drop for SendsHome<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}

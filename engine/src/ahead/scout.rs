@@ -1,0 +1,97 @@
+//! A worker ahead of the frontier.
+
+use super::{
+    board::{Board, Outcome, ScoutId},
+    ears::Ears,
+    sight::Sight,
+};
+use crate::{
+    idle::Idle,
+    output::ExecutionStats,
+    speculative::{Run, Speculator},
+};
+use alloy_evm::EvmEnv;
+use blockloom_scheduler::{Stretch, TxIdx};
+use blockloom_state::{BaseStateError, BlockState};
+use revm::DatabaseRef;
+use std::cell::RefCell;
+
+/// Runs transactions before their turn, on a block state of its own: what it
+/// ran itself, and the news from the frontier.
+///
+/// That state may be wrong, where a lower transaction has not run yet or one of
+/// its own is going to be rejected. It is a guess, and what comes of it is
+/// judged at the frontier.
+pub(crate) struct Scout<'m, 'a, B> {
+    id: ScoutId,
+    board: &'m Board<'a>,
+    state: &'m RefCell<BlockState<B>>,
+    ears: &'m Ears<'m, 'a>,
+    /// Whether it ran a transaction, by position.
+    ran: Vec<bool>,
+}
+
+impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
+    pub(crate) fn new(
+        id: ScoutId,
+        board: &'m Board<'a>,
+        state: &'m RefCell<BlockState<B>>,
+        ears: &'m Ears<'m, 'a>,
+    ) -> Self {
+        let ran = vec![false; board.transactions.len()];
+        Self { id, board, state, ears, ran }
+    }
+
+    /// Runs ahead until the frontier is at the end of the block or wants no
+    /// more.
+    pub(crate) fn work(mut self, env: &EvmEnv) -> ExecutionStats {
+        let Board { lookahead, .. } = self.board;
+        let sight = Sight::listening(self.state, lookahead, self.ears);
+        let mut speculator = Speculator::new(sight, env);
+        let mut stats = ExecutionStats::default();
+        let (mut stretch, mut idle) = (Stretch::default(), Idle::default());
+        while !lookahead.is_over() {
+            self.ears.hear(&mut self.state.borrow_mut());
+            let sees = |tx: TxIdx| tx < self.ears.heard() || self.ran[tx.position()];
+            let Some(tx) = lookahead.claim(&mut stretch, sees) else {
+                idle.wait();
+                continue;
+            };
+            idle.reset();
+            let outcome = self.run(tx, &mut speculator, &mut stats);
+            if let Some(found) = &outcome.found {
+                self.state.borrow_mut().follow(&found.delta);
+                self.ran[tx.position()] = true;
+            }
+            self.board.leave(tx, outcome);
+        }
+        stats
+    }
+
+    /// Runs `tx`, a few times if what it saw turns out wrong on the way.
+    fn run(
+        &self,
+        tx: TxIdx,
+        speculator: &mut Speculator<Sight<'m, 'a, B>>,
+        stats: &mut ExecutionStats,
+    ) -> Outcome {
+        let Board { lookahead, transactions, wants_states, .. } = self.board;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            stats.executions += 1;
+            speculator.view().begin();
+            let run = speculator.run(transactions.env(tx.position()));
+            if matches!(run, Run::Stale) && attempts < ATTEMPTS && !lookahead.is_stopped() {
+                stats.aborts += 1;
+                continue;
+            }
+            let seen = std::mem::take(&mut speculator.view().seen);
+            return Outcome::of(Some(self.id), run, seen, *wants_states);
+        }
+    }
+}
+
+/// Times that a scout starts a transaction, at most, before it leaves it to the
+/// frontier.
+const ATTEMPTS: u32 = 3;

@@ -1,0 +1,154 @@
+//! The state as an execution ahead of its turn sees it.
+
+use super::ears::Ears;
+use crate::{
+    speculative::{Notes, Witness},
+    view::Stop,
+};
+use alloy_primitives::{Address, B256, U256};
+use blockloom_scheduler::Lookahead;
+use blockloom_state::{
+    AccountBasics, BaseStateError, BlockState, Observed, Seen, SeenAccount, SeenSlot,
+};
+use revm::{
+    Database, DatabaseRef,
+    state::{AccountInfo, Bytecode},
+};
+use std::{cell::RefCell, fmt};
+
+/// A revm database that reads one worker's own block state, and remembers every
+/// answer.
+///
+/// revm's journal asks for each location once per transaction and repeats that
+/// answer itself.
+pub(crate) struct Sight<'m, 'a, B> {
+    state: &'m RefCell<BlockState<B>>,
+    lookahead: &'m Lookahead,
+    /// Whoever runs for long wants to hear what becomes final meanwhile.
+    ears: Option<&'m Ears<'m, 'a>>,
+    pub(crate) seen: Seen,
+    notes: Notes,
+}
+
+/// Reads after which an execution listens whether an earlier one is stale.
+const LISTEN_EVERY: usize = 16;
+
+impl<B> fmt::Debug for Sight<'_, '_, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sight").field("seen", &self.seen).finish_non_exhaustive()
+    }
+}
+
+impl<'m, 'a, B> Sight<'m, 'a, B> {
+    /// A view of the state at the frontier, which does not change meanwhile.
+    pub(crate) fn new(state: &'m RefCell<BlockState<B>>, lookahead: &'m Lookahead) -> Self {
+        let (seen, notes) = (Seen::default(), Notes::default());
+        Self { state, lookahead, ears: None, seen, notes }
+    }
+
+    /// A view of a scout's state, which stops an execution once one of its
+    /// reads is known to be stale.
+    pub(crate) fn listening(
+        state: &'m RefCell<BlockState<B>>,
+        lookahead: &'m Lookahead,
+        ears: &'m Ears<'m, 'a>,
+    ) -> Self {
+        Self { ears: Some(ears), ..Self::new(state, lookahead) }
+    }
+
+    /// Starts anew.
+    pub(crate) fn begin(&mut self) {
+        self.seen.clear();
+        self.notes.clear();
+    }
+}
+
+impl<B: DatabaseRef<Error = BaseStateError>> Sight<'_, '_, B> {
+    /// Stops the execution if to go on would be in vain.
+    fn go_on(&self) -> Result<(), Stop> {
+        if self.lookahead.is_stopped() {
+            return Err(Stop::Stale);
+        }
+        let n_reads = self.seen.accounts.len() + self.seen.slots.len();
+        if let Some(ears) = self.ears
+            && n_reads % LISTEN_EVERY == LISTEN_EVERY - 1
+        {
+            let mut state = self.state.borrow_mut();
+            if ears.hear(&mut state) && self.seen.is_surely_stale(&state) {
+                return Err(Stop::Stale);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<B: DatabaseRef<Error = BaseStateError>> Witness for Sight<'_, '_, B> {
+    fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
+    }
+
+    fn settle(&mut self, judge: impl Fn(&Address, Option<&AccountBasics>) -> Observed) {
+        for read in &mut self.seen.accounts {
+            read.observed = judge(&read.address, read.seen.as_ref());
+        }
+    }
+}
+
+impl<B: DatabaseRef<Error = BaseStateError>> Database for Sight<'_, '_, B> {
+    type Error = Stop;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {
+        self.go_on()?;
+        let (info, is_base) = self.state.borrow_mut().read_account(address)?;
+        let seen = info.as_ref().map(AccountBasics::from);
+        let observed = Observed::Whole;
+        self.seen.accounts.push(SeenAccount { address, seen, observed, is_base });
+        Ok(info)
+    }
+
+    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Stop> {
+        // Code is named by its hash: a constant, not a read.
+        Ok(self.state.borrow().read_code(code_hash)?)
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Stop> {
+        self.go_on()?;
+        let (seen, is_base) = self.state.borrow_mut().read_slot(address, slot)?;
+        self.seen.slots.push(SeenSlot { address, slot, seen, is_base });
+        Ok(seen)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, Stop> {
+        // Fixed for the whole block: a constant, not a read.
+        Ok(self.state.borrow().base().block_hash_ref(number)?)
+    }
+}
+
+/// A revm database that reads and reports like the block state it borrows.
+pub(crate) struct Borrowed<'m, B>(pub(crate) &'m RefCell<BlockState<B>>);
+
+impl<B> fmt::Debug for Borrowed<'_, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Borrowed")
+    }
+}
+
+impl<B: DatabaseRef<Error = BaseStateError>> Database for Borrowed<'_, B> {
+    type Error = BaseStateError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
+        self.0.borrow_mut().basic(address)
+    }
+
+    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
+        self.0.borrow_mut().code_by_hash(code_hash)
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, BaseStateError> {
+        self.0.borrow_mut().storage(address, slot)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, BaseStateError> {
+        self.0.borrow_mut().block_hash(number)
+    }
+}
