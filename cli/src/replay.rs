@@ -10,8 +10,10 @@ mod base;
 mod block_file;
 mod chain;
 mod executor;
+mod interrupt;
 mod source;
 mod totals;
+mod walk;
 
 pub use totals::{ReplayTotals, Stages};
 
