@@ -15,6 +15,8 @@ mod source;
 mod totals;
 mod walk;
 
+pub(crate) use chain::{ChainReplay, DecodedBlocks, Overlap};
+pub(crate) use executor::Executor;
 pub use totals::{ReplayTotals, Stages};
 
 use crate::{CliError, Console, ReplayArgs};

@@ -67,6 +67,22 @@ pub struct Stages {
     pub commit: Duration,
 }
 
+impl Stages {
+    /// Each stage with its name for people, in the order in which a block takes
+    /// them.
+    pub(crate) const fn by_name(&self) -> [(&'static str, Duration); 7] {
+        [
+            ("decode", self.decode),
+            ("recover senders", self.recover),
+            ("check", self.check),
+            ("execute", self.execute),
+            ("execute sequentially", self.sequential),
+            ("state root", self.root),
+            ("commit", self.commit),
+        ]
+    }
+}
+
 impl AddAssign for Stages {
     fn add_assign(&mut self, other: Self) {
         let Self { decode, recover, check, execute, sequential, root, commit } = other;
@@ -220,15 +236,7 @@ fn totals_text(totals: &ReplayTotals) -> String {
     let per_second = |count: u64| count as f64 / seconds;
     let re_executed = executions.saturating_sub(*txs);
     let mut times = table(["stage", "ms"]);
-    for (stage, time) in [
-        ("decode", stages.decode),
-        ("recover senders", stages.recover),
-        ("check", stages.check),
-        ("execute", stages.execute),
-        ("execute sequentially", stages.sequential),
-        ("state root", stages.root),
-        ("commit", stages.commit),
-    ] {
+    for (stage, time) in stages.by_name() {
         if !time.is_zero() {
             times.add_row([stage.to_owned(), format!("{:.2}", milliseconds(time))]);
         }
