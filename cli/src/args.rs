@@ -60,9 +60,14 @@ pub struct ReplayArgs {
     /// Execute with stock sequential revm instead of in parallel.
     #[arg(long, conflicts_with = "compare")]
     pub sequential: bool,
-    /// Run the sequential engine too, compare the results and list each block's times.
+    /// Run the sequential engine too, compare the results and list each block's times; implies
+    /// `--no-pipeline`.
     #[arg(long)]
     pub compare: bool,
+    /// Take each block through all stages before the next one begins, instead of executing it
+    /// while later blocks are decoded and recovered and earlier ones hashed and written.
+    #[arg(long)]
+    pub no_pipeline: bool,
     /// Print JSON, one object per line: each block, then the totals.
     #[arg(long)]
     pub json: bool,
@@ -100,7 +105,8 @@ pub struct VerifyArgs {
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
     /// Generated workloads by name (see `--list`), mainnet block files, or folders of them
-    /// [default: every generated workload].
+    /// [default: every generated workload]; or `replay`, alone or with `mixed` or `one_chain`, which
+    /// replays whole chains into stores, pipelined against strictly one stage after another.
     #[arg(value_name = "WORKLOAD|FILE")]
     pub workloads: Vec<PathBuf>,
     /// Worker counts of the parallel runs, comma-separated.
@@ -119,6 +125,9 @@ pub struct BenchArgs {
     /// Transactions in generated blocks, instead of a gas target.
     #[arg(long, value_name = "N")]
     pub txs: Option<usize>,
+    /// Blocks of the chains of `bench replay`.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub blocks: u64,
     /// Accounts that send in generated blocks.
     #[arg(long, value_name = "N")]
     pub accounts: Option<usize>,
@@ -162,6 +171,9 @@ pub struct BenchArgs {
     /// Print only the peak memory of one run at so many workers, 0 for sequentially.
     #[arg(long, hide = true, value_name = "N")]
     pub peak_of: Option<usize>,
+    /// Of the chain in this folder instead of a workload's.
+    #[arg(long, hide = true, value_name = "DIR", requires = "peak_of")]
+    pub peak_chain: Option<PathBuf>,
 }
 
 /// How the parallel engine of `blockloom bench` chooses its path.

@@ -8,6 +8,7 @@
 mod console;
 mod memory;
 mod output;
+mod replay;
 mod selection;
 mod session;
 mod summary;
@@ -34,6 +35,14 @@ use std::{env, time::Duration};
 /// [`CliError`] if there is no such workload or file, a block is refused, a
 /// result is wrong, or results cannot be written.
 pub fn bench(args: &BenchArgs, console: &mut Console<'_>) -> Result<Findings, CliError> {
+    if let (Some(workers), Some(folder)) = (args.peak_of, &args.peak_chain) {
+        replay::measure_peak(folder, workers, console)?;
+        return Ok(findings(args));
+    }
+    if let Some(chains) = replay::asked(args)? {
+        replay::bench(args, &chains, console)?;
+        return Ok(findings(args));
+    }
     if let Some(workers) = args.peak_of {
         memory::measure_here(args, workers, console)?;
         return Ok(findings(args));

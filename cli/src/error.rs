@@ -162,6 +162,20 @@ pub enum CliError {
         /// The height that does.
         got: u64,
     },
+    /// The user asked for the end.
+    #[error("interrupted: the state is that of block {tip}")]
+    Interrupted {
+        /// The last block that was verified and kept.
+        tip: u64,
+    },
+    /// The threads that hash blocks cannot start.
+    #[error("starting {threads} threads to hash blocks")]
+    HashThreads {
+        /// How many.
+        threads: usize,
+        /// The thread pool's reason.
+        source: rayon::ThreadPoolBuildError,
+    },
     /// The engine failed for a reason that is not the block's.
     #[error("block {number}: internal error")]
     Internal {

@@ -10,9 +10,13 @@ mod base;
 mod block_file;
 mod chain;
 mod executor;
+mod interrupt;
 mod source;
 mod totals;
+mod walk;
 
+pub(crate) use chain::{ChainReplay, DecodedBlocks, Overlap};
+pub(crate) use executor::Executor;
 pub use totals::{ReplayTotals, Stages};
 
 use crate::{CliError, Console, ReplayArgs};

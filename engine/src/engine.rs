@@ -79,7 +79,7 @@ impl Engine {
     /// [`InvalidBlock::Signature`](crate::InvalidBlock::Signature) for the
     /// first transaction without a sender.
     pub fn recover(&self, block: Block) -> Result<RecoveredBlock, BlockError> {
-        self.pool.install(|| senders::recover(block))
+        self.pool.install(|| senders::recover_in_parallel(block))
     }
 
     /// Executes `block` on the state `base`, which must be the state after its

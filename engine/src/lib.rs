@@ -98,6 +98,8 @@ mod stock;
 mod transactions;
 mod transfer;
 
+mod pipeline;
+
 mod ahead;
 mod committed;
 mod due;
@@ -126,3 +128,5 @@ pub use consensus::{
 pub use engine::{Engine, EngineError};
 pub use error::{BlockError, InternalError, InvalidBlock};
 pub use output::{BlockOutput, Executed, ExecutionStats, Stages};
+pub use pipeline::{Ended, Load, PipelineConfig, Stages as PipelineStages, pipeline};
+pub use senders::recover;

@@ -36,6 +36,9 @@
 //! 6. **Persist.** The store works out a block's state root from the trie paths
 //!    it changes, takes the block in one write batch, height and root included,
 //!    and refuses one whose root is not its header's. It can go back, too.
+//! 7. **Overlay.** An [`Overlay`] lets later blocks be executed meanwhile: it
+//!    answers for blocks that are not persisted yet, and keeps what is read
+//!    often in memory from block to block.
 //!
 //! # Invariants
 //!
@@ -79,6 +82,7 @@ mod changes;
 mod code_cache;
 mod memory;
 mod multi_version;
+mod overlay;
 mod read_set;
 mod root;
 mod snapshot;
@@ -95,6 +99,7 @@ pub use memory::{MemoryAccount, MemoryState, MemoryStateError};
 pub use multi_version::{
     AccountIdx, AccountWrite, MultiVersionMemory, ReadError, Reader, SlotIdx, Stamp, WriteSet,
 };
+pub use overlay::{CacheSize, Overlay};
 pub use read_set::{AccountRead, Agreement, Drift, Observed, ReadSet, SlotRead};
 pub use root::{state_root, storage_root};
 pub use snapshot::{BaseStateError, ErasedReader, ReaderPerWorker, Snapshot};

@@ -2,10 +2,17 @@
 
 use crate::CliError;
 use alloy_consensus::Header;
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256, U256};
 use blockloom_engine::RecoveredBlock;
 use blockloom_fixtures::GenesisBlock;
-use blockloom_state::{BlockChanges, Genesis, MemoryState, Prepared, Store, Tip};
+use blockloom_state::{
+    BaseStateError, BlockChanges, Durability, Genesis, MemoryState, Prepared, Store, Tip,
+};
+use parking_lot::RwLock;
+use revm::{
+    DatabaseRef,
+    state::{AccountInfo, Bytecode},
+};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -14,14 +21,13 @@ use std::{
 /// State at a block boundary, and the way to the next one.
 #[derive(Debug)]
 pub(crate) enum Base {
-    /// Kept for the run only.
+    /// Kept for the run only. Behind locks, because a block may be executed
+    /// while the one before it is applied.
     Memory {
         /// State after the tip.
-        state: Box<MemoryState>,
-        /// Header of the tip.
-        header: Box<Header>,
-        /// Where the state stands.
-        tip: Tip,
+        state: Box<RwLock<MemoryState>>,
+        /// Header of the tip, and where the state stands.
+        head: Box<RwLock<(Header, Tip)>>,
     },
     /// Kept on disk.
     Store {
@@ -35,17 +41,19 @@ pub(crate) enum Base {
 impl Base {
     /// The store in `db`, created from `genesis` if the folder is absent or
     /// empty; without `db`, the genesis state in memory. The store keeps
-    /// `undo_depth` blocks that can be unwound.
+    /// `undo_depth` blocks that can be unwound, and its commits are of this
+    /// `durability`.
     pub(crate) fn open(
         db: Option<&Path>,
         undo_depth: u64,
+        durability: Durability,
         genesis: GenesisBlock,
     ) -> Result<Self, CliError> {
         let Some(path) = db else {
             let root = genesis.header.state_root;
             let tip = Tip { number: genesis.header.number, hash: genesis.hash, root };
-            let header = Box::new(genesis.header);
-            return Ok(Self::Memory { state: Box::new(genesis.state), header, tip });
+            let state = Box::new(RwLock::new(genesis.state));
+            return Ok(Self::Memory { state, head: Box::new(RwLock::new((genesis.header, tip))) });
         };
         let failed = |source| CliError::Store { path: path.to_owned(), source };
         let store = if is_vacant(path)? {
@@ -72,14 +80,14 @@ impl Base {
                 genesis: genesis.hash,
             });
         }
-        let store = Box::new(store.with_undo_depth(undo_depth));
+        let store = Box::new(store.with_undo_depth(undo_depth).with_durability(durability));
         Ok(Self::Store { store, path: path.to_owned() })
     }
 
     /// The last block whose state this is.
     pub(crate) fn tip(&self) -> Tip {
         match self {
-            Self::Memory { tip, .. } => *tip,
+            Self::Memory { head, .. } => head.read().1,
             Self::Store { store, .. } => store.tip(),
         }
     }
@@ -87,7 +95,7 @@ impl Base {
     /// The tip's header.
     pub(crate) fn tip_header(&self) -> Result<Header, CliError> {
         match self {
-            Self::Memory { header, .. } => Ok(Header::clone(header)),
+            Self::Memory { head, .. } => Ok(head.read().0.clone()),
             Self::Store { store, path } => {
                 let number = store.tip().number;
                 let failed = |source| CliError::Store { path: path.clone(), source };
@@ -102,7 +110,10 @@ impl Base {
     /// Hash of block `number` at or below the tip; `None` if it is not known.
     pub(crate) fn hash_of(&self, number: u64) -> Result<Option<B256>, CliError> {
         match self {
-            Self::Memory { tip, .. } => Ok((number == tip.number).then_some(tip.hash)),
+            Self::Memory { head, .. } => {
+                let tip = head.read().1;
+                Ok((number == tip.number).then_some(tip.hash))
+            }
             Self::Store { store, path } => {
                 let failed = |source| CliError::Store { path: path.clone(), source };
                 Ok(store.header(number).map_err(failed)?.map(|sealed| sealed.hash()))
@@ -114,11 +125,11 @@ impl Base {
     ///
     /// In memory the changes are applied right away: a wrong root ends the
     /// run, and nobody looks at the state then.
-    pub(crate) fn prepare(&mut self, changes: &BlockChanges) -> Result<Next, CliError> {
+    pub(crate) fn prepare(&self, changes: &BlockChanges) -> Result<Next, CliError> {
         match self {
             Self::Memory { state, .. } => {
-                state.apply(changes);
-                Ok(Next::Applied { root: state.root() })
+                state.write().apply(changes);
+                Ok(Next::Applied { root: state.read().root() })
             }
             Self::Store { store, path } => store
                 .prepare(changes)
@@ -128,24 +139,73 @@ impl Base {
     }
 
     /// Makes `block` the tip, whose state is `next`; its root has been checked.
-    pub(crate) fn commit(&mut self, block: &RecoveredBlock, next: Next) -> Result<(), CliError> {
+    /// Gives the bytes that were written.
+    pub(crate) fn commit(&self, block: &RecoveredBlock, next: Next) -> Result<u64, CliError> {
         let new = block.header();
         match (self, next) {
-            (Self::Memory { state, header, tip }, _) => {
-                state.set_block_hash(new.number, block.hash);
-                **header = new.clone();
-                *tip = Tip { number: new.number, hash: block.hash, root: new.state_root };
-                Ok(())
+            (Self::Memory { state, head }, _) => {
+                state.write().set_block_hash(new.number, block.hash);
+                let tip = Tip { number: new.number, hash: block.hash, root: new.state_root };
+                *head.write() = (new.clone(), tip);
+                Ok(0)
             }
-            (Self::Store { store, path }, Next::Prepared(prepared)) => {
-                let committed = store.commit_prepared(new, block.hash, &prepared);
-                committed.map(drop).map_err(|source| CliError::Store { path: path.clone(), source })
-            }
+            (Self::Store { store, path }, Next::Prepared(prepared)) => store
+                .commit_prepared(new, block.hash, &prepared)
+                .map(|committed| committed.bytes_written as u64)
+                .map_err(|source| CliError::Store { path: path.clone(), source }),
             (Self::Store { .. }, Next::Applied { .. }) => {
                 unreachable!("a store prepares what it commits")
             }
         }
     }
+
+    /// Waits until every commit so far is safe on disk.
+    pub(crate) fn sync(&self) -> Result<(), CliError> {
+        match self {
+            Self::Memory { .. } => Ok(()),
+            Self::Store { store, path } => {
+                store.sync().map_err(|source| CliError::Store { path: path.clone(), source })
+            }
+        }
+    }
+}
+
+impl DatabaseRef for Base {
+    type Error = BaseStateError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
+        match self {
+            Self::Memory { state, .. } => answer(state.read().basic_ref(address)),
+            Self::Store { store, .. } => answer(store.basic_ref(address)),
+        }
+    }
+
+    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
+        match self {
+            Self::Memory { state, .. } => answer(state.read().code_by_hash_ref(code_hash)),
+            Self::Store { store, .. } => answer(store.code_by_hash_ref(code_hash)),
+        }
+    }
+
+    fn storage_ref(&self, address: Address, index: U256) -> Result<U256, BaseStateError> {
+        match self {
+            Self::Memory { state, .. } => answer(state.read().storage_ref(address, index)),
+            Self::Store { store, .. } => answer(store.storage_ref(address, index)),
+        }
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, BaseStateError> {
+        match self {
+            Self::Memory { state, .. } => answer(state.read().block_hash_ref(number)),
+            Self::Store { store, .. } => answer(store.block_hash_ref(number)),
+        }
+    }
+}
+
+fn answer<T, E: std::error::Error + Send + Sync + 'static>(
+    result: Result<T, E>,
+) -> Result<T, BaseStateError> {
+    result.map_err(BaseStateError::new)
 }
 
 /// The state after a block that is not committed yet.

@@ -2,24 +2,25 @@
 
 use super::{
     base::Base,
-    executor::{Executor, invalid, record, refused},
+    executor::{Executor, invalid},
+    interrupt::Interrupt,
     source::ChainInput,
-    totals::{BlockRecord, ReplayTotals, Tally, timed},
+    totals::{BlockRecord, ReplayTotals, Stages, Tally, timed},
+    walk::{ExecutedBlock, ReadyBlock, Step, Walk},
 };
-use crate::{
-    CliError, Console, ReplayArgs,
-    console::Unit,
-    rejection::{Place, check_root},
-    verify::OMMER_DEPTH,
+use crate::{CliError, Console, ReplayArgs, console::Unit, rejection::check_root};
+use alloy_consensus::Transaction as _;
+use blockloom_engine::{
+    Block, ChainSpec, Ended, Load, PipelineConfig, PipelineStages, RecoveredBlock, pipeline,
+    recover,
 };
-use alloy_consensus::Header;
-use alloy_primitives::{B256, U256};
-use blockloom_engine::{Ancestor, Block, ChainSpec};
 use blockloom_fixtures::{ChainReader, GenesisBlock};
+use blockloom_state::{CacheSize, Durability, Overlay, Tip};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{
-    collections::VecDeque,
     io::{BufRead, BufReader, stdin},
     path::Path,
+    time::Instant,
 };
 
 /// Replays the chain in `input` from where the state stands to its end.
@@ -33,22 +34,31 @@ pub(super) fn replay(
     let spec = ChainSpec::from_genesis(&genesis.config)
         .map_err(|source| CliError::ChainSpec { path: genesis_path.to_owned(), source })?;
     let executor = Executor::new(args)?;
-    let mut chain = ChainReplay::open(spec, executor, args, genesis)?;
-    let (mut blocks, length) = open(input)?;
+    let overlap =
+        if args.no_pipeline || args.compare { Overlap::InTurn } else { Overlap::Pipelined };
+    let mut tally = Tally::start();
+    let place = (args.db.as_deref(), args.undo_depth);
+    let mut chain = ChainReplay::open(spec, executor, place, overlap, genesis)?;
+    let (blocks, length) = open(input)?;
     let bar = console.bar(length, Unit::Bytes);
-    // Ends with the chain, or at its first error.
-    while let Some(block) = timed(&mut chain.tally.stages.decode, || blocks.next()) {
-        let block = block?;
-        let number = block.header.number;
-        if let Some(record) = chain.take(block)? {
-            chain.tally.add(record, console)?;
+    let interrupt =
+        Interrupt::listen().map_err(|source| CliError::read(Path::new("signals"), source))?;
+    let ended = chain.run(DecodedBlocks(blocks), &|| interrupt.is_requested(), |report| {
+        bar.set_position(report.offset);
+        tally.stages += report.stages;
+        tally.wrote(report.bytes_written);
+        if let Some(record) = report.record {
+            bar.set_message(format!("block {}", record.block));
+            tally.add(record, console)?;
         }
-        bar.set_position(blocks.offset());
-        bar.set_message(format!("block {number}"));
-    }
+        Ok(())
+    })?;
     bar.finish_and_clear();
-    let tip = chain.base.tip();
-    chain.tally.end((tip.number, tip.hash, tip.root), console)
+    let tip = chain.tip();
+    if ended == Ended::Stopped {
+        return Err(CliError::Interrupted { tip: tip.number });
+    }
+    tally.end((tip.number, tip.hash, tip.root), console)
 }
 
 /// Reads the blocks of a chain, wherever they come from.
@@ -71,128 +81,226 @@ fn open(input: &ChainInput) -> Result<(BlockReader, Option<u64>), CliError> {
     }
 }
 
-/// A block of the recent past, as the rules about ommers need it.
-struct Passed {
-    header: Header,
-    hash: B256,
-    ommers: Vec<Header>,
+/// A block, where the chain goes on after it, and what decoding took.
+pub(crate) type Decoded = (Block, (u64, Stages));
+
+/// Blocks with what they took.
+#[derive(Debug)]
+pub(crate) struct DecodedBlocks<R>(pub(crate) ChainReader<R>);
+
+impl<R: BufRead> Iterator for DecodedBlocks<R> {
+    type Item = Result<Decoded, CliError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut stages = Stages::default();
+        let block = timed(&mut stages.decode, || self.0.next())?;
+        Some(block.map(|block| (block, (self.0.offset(), stages))).map_err(CliError::from))
+    }
+}
+
+/// Whether the stages of neighbouring blocks overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    /// Each block goes through all stages before the next one begins.
+    InTurn,
+    /// While a block is executed, later ones are decoded and recovered, and
+    /// earlier ones hashed and written.
+    Pipelined,
+}
+
+/// What is known of a block once it is part of the state.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// Where the chain goes on, in bytes.
+    pub(crate) offset: u64,
+    /// The block's record; `None` if the state had it before.
+    pub(crate) record: Option<BlockRecord>,
+    pub(crate) stages: Stages,
+    pub(crate) bytes_written: u64,
 }
 
 /// A chain being replayed.
-struct ChainReplay {
-    spec: ChainSpec,
+#[derive(Debug)]
+pub(crate) struct ChainReplay {
     executor: Executor,
-    base: Base,
-    tally: Tally,
-    /// The tip's header.
-    parent: Header,
-    /// The tip and the blocks before it, nearest first.
-    passed: VecDeque<Passed>,
-    /// Difficulty up to and including the tip; `None` if the chain did not
-    /// begin at genesis, and the merge is then where the spec declares it.
-    total_difficulty: Option<U256>,
+    overlap: Overlap,
+    /// The state, and blocks on their way there.
+    state: Overlay<Base>,
+    walk: Walk,
+    /// Computes state roots.
+    hashing: ThreadPool,
 }
 
 impl ChainReplay {
-    fn open(
+    /// Opens the state: the store at `place`, which keeps so many blocks that
+    /// can be unwound, or memory.
+    pub(crate) fn open(
         spec: ChainSpec,
         executor: Executor,
-        args: &ReplayArgs,
+        (db, undo_depth): (Option<&Path>, u64),
+        overlap: Overlap,
         genesis: GenesisBlock,
     ) -> Result<Self, CliError> {
-        let tally = Tally::start();
-        let first =
-            Passed { header: genesis.header.clone(), hash: genesis.hash, ommers: Vec::new() };
-        let base = Base::open(args.db.as_deref(), args.undo_depth, genesis)?;
-        let parent = base.tip_header()?;
-        let total_difficulty = Some(first.header.difficulty);
-        let passed = VecDeque::from([first]);
-        Ok(Self { spec, executor, base, tally, parent, passed, total_difficulty })
-    }
-
-    /// Takes the next block of the chain: skips it if the state holds it
-    /// already, executes, verifies and commits it otherwise.
-    fn take(&mut self, block: Block) -> Result<Option<BlockRecord>, CliError> {
-        let tip = self.base.tip();
-        let number = block.header.number;
-        if number <= tip.number {
-            let hash = block.header.hash_slow();
-            return match self.base.hash_of(number)? {
-                Some(stored) if stored != hash => {
-                    Err(CliError::OtherBlock { number, got: hash, stored })
-                }
-                _ => {
-                    self.remember(block.header, hash, block.body.ommers);
-                    Ok(None)
-                }
-            };
-        }
-        if number != tip.number + 1 {
-            return Err(CliError::Gap { expected: tip.number + 1, got: number });
-        }
-        self.execute(block, tip.hash).map(Some)
-    }
-
-    fn execute(&mut self, block: Block, parent_hash: B256) -> Result<BlockRecord, CliError> {
-        if self.passed.front().is_none_or(|nearest| nearest.hash != parent_hash) {
-            // The chain begins in the middle, at the store's tip.
-            self.passed.clear();
-            self.total_difficulty = None;
-        }
-        let (number, stages) = (block.header.number, &mut self.tally.stages);
-        let header_hash = block.header.hash_slow();
-        let recovered = timed(&mut stages.recover, || self.executor.engine.recover(block))
-            .map_err(|error| refused(number, header_hash, error))?;
-        let spec = match self.total_difficulty {
-            Some(total) => self.spec.for_child_of(number - 1, total),
-            None => self.spec.clone(),
+        let first = (genesis.header.clone(), genesis.hash);
+        // Pipelined, whole groups of blocks are synced before they are reported.
+        let durability = match overlap {
+            Overlap::InTurn => Durability::Synced,
+            Overlap::Pipelined => Durability::Unsynced,
         };
-        let ancestors: Vec<_> = self
-            .passed
-            .iter()
-            .map(|block| Ancestor {
-                header: &block.header,
-                hash: block.hash,
-                ommers: &block.ommers,
-            })
-            .collect();
-        let place = Place { spec: &spec, parent: &self.parent, parent_hash, ancestors: &ancestors };
-        let invalid = |error| invalid(&recovered, error);
-
-        timed(&mut stages.check, || place.check_before(&recovered.block)).map_err(invalid)?;
-        let run = match &self.base {
-            Base::Memory { state, .. } => self.executor.run(&spec, &recovered, &**state, stages),
-            Base::Store { store, .. } => self.executor.run(&spec, &recovered, &**store, stages),
-        }?;
-        let output = &run.executed.output;
-        timed(&mut stages.check, || place.check_after(&recovered, output)).map_err(invalid)?;
-        let next = timed(&mut stages.root, || self.base.prepare(&output.changes))?;
-        check_root(&recovered, next.root()).map_err(invalid)?;
-        timed(&mut stages.commit, || self.base.commit(&recovered, next))?;
-
-        let record = record(&recovered, &run, true);
-        let Block { header, body } = recovered.block;
-        self.parent = header.clone();
-        self.remember(header, recovered.hash, body.ommers);
-        Ok(record)
+        let base = Base::open(db, undo_depth, durability, genesis)?;
+        let walk = Walk::new(spec, base.tip(), base.tip_header()?, first);
+        let workers = executor.engine.workers();
+        let threads = match overlap {
+            Overlap::InTurn => workers,
+            // The others are busy with other blocks.
+            Overlap::Pipelined => (workers / 2).max(1),
+        };
+        let hashing = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("hashing-{index}"))
+            .build()
+            .map_err(|source| CliError::HashThreads { threads, source })?;
+        let state = Overlay::new(base, CacheSize::default());
+        Ok(Self { executor, overlap, state, walk, hashing })
     }
 
-    /// Notes a block the state now stands on.
-    fn remember(&mut self, header: Header, hash: B256, ommers: Vec<Header>) {
-        match self.passed.front().map(|nearest| nearest.header.number) {
-            // The genesis block, noted when the chain was opened.
-            Some(nearest) if header.number <= nearest => return,
-            Some(nearest) if header.number == nearest + 1 => {
-                self.total_difficulty =
-                    self.total_difficulty.map(|total| total.saturating_add(header.difficulty));
-            }
-            // Nothing before this block is known.
-            _ => {
-                self.total_difficulty = None;
-                self.passed.clear();
-            }
+    /// The last block that is part of the state.
+    pub(crate) fn tip(&self) -> Tip {
+        self.state.base().tip()
+    }
+
+    /// Replays `blocks`, until `stop` says to take no more, and hands each to
+    /// `report` once it is part of the state, in order.
+    ///
+    /// # Errors
+    ///
+    /// That of the first block that has one; those before it are part of the
+    /// state and have been reported.
+    pub(crate) fn run(
+        &mut self,
+        blocks: impl Iterator<Item = Result<Decoded, CliError>> + Send + 'static,
+        stop: &(dyn Fn() -> bool + Sync),
+        report: impl FnMut(Report) -> Result<(), CliError>,
+    ) -> Result<Ended, CliError> {
+        match self.overlap {
+            Overlap::InTurn => self.run_in_turn(blocks, stop, report),
+            Overlap::Pipelined => self.run_pipelined(blocks, stop, report),
         }
-        self.passed.push_front(Passed { header, hash, ommers });
-        self.passed.truncate(OMMER_DEPTH + 1);
     }
+
+    fn run_in_turn(
+        &mut self,
+        blocks: impl Iterator<Item = Result<Decoded, CliError>>,
+        stop: &(dyn Fn() -> bool + Sync),
+        mut report: impl FnMut(Report) -> Result<(), CliError>,
+    ) -> Result<Ended, CliError> {
+        let Self { executor, state, walk, hashing, .. } = self;
+        let base = state.base();
+        // Nobody else is there to keep from working.
+        let idle = Load { making_ready: 0, unsealed: 0 };
+        for block in blocks {
+            if stop() {
+                return Ok(Ended::Stopped);
+            }
+            let (block, read) = block?;
+            let recover = |block| match executor.engine.workers() {
+                1 => recover(block),
+                _ => executor.engine.recover(block),
+            };
+            let ready = ReadyBlock::new(block, read, walk.number(), recover);
+            let step = walk.take(ready, (executor, idle), base, |number| base.hash_of(number))?;
+            report(seal(step, base, hashing)?)?;
+        }
+        Ok(Ended::AtEnd)
+    }
+
+    fn run_pipelined(
+        &mut self,
+        blocks: impl Iterator<Item = Result<Decoded, CliError>> + Send + 'static,
+        stop: &(dyn Fn() -> bool + Sync),
+        report: impl FnMut(Report) -> Result<(), CliError>,
+    ) -> Result<Ended, CliError> {
+        let Self { executor, state, walk, hashing, .. } = self;
+        let (executor, state, hashing) = (&*executor, &*state, &*hashing);
+        let base = state.base();
+        let tip = walk.number();
+        let stages = PipelineStages {
+            make_ready: |(block, read)| {
+                ReadyBlock::new(block, read, tip, |block| {
+                    let recovered = recover(block)?;
+                    warm(state, &recovered);
+                    Ok(recovered)
+                })
+            },
+            execute: |ready, load| {
+                let hash_of = |number| match state.pending_hash(number) {
+                    Some(hash) => Ok(Some(hash)),
+                    None => base.hash_of(number),
+                };
+                let step = walk.take(ready, (executor, load), state, hash_of)?;
+                if let Step::Executed(executed) = &step {
+                    let ExecutedBlock { block, changes, .. } = &**executed;
+                    state.push(block.header().number, block.hash, changes.clone());
+                }
+                Ok(step)
+            },
+            seal: |step| {
+                let number = match &step {
+                    Step::Passed { .. } => None,
+                    Step::Executed(executed) => Some(executed.block.header().number),
+                };
+                let report = seal(step, base, hashing)?;
+                if let Some(number) = number {
+                    state.pop(number);
+                }
+                Ok(report)
+            },
+            settle: |reports: &mut [Report]| {
+                let start = Instant::now();
+                if reports.iter().any(|report| report.record.is_some()) {
+                    base.sync()?;
+                }
+                if let Some(first) = reports.first_mut() {
+                    first.stages.commit += start.elapsed();
+                }
+                Ok(())
+            },
+            report,
+            stop,
+        };
+        pipeline(&PipelineConfig::for_workers(executor.engine.workers()), blocks, stages)
+    }
+}
+
+/// Reads ahead what `block` is sure or likely to look at.
+fn warm(state: &Overlay<Base>, block: &RecoveredBlock) {
+    for sender in &block.senders {
+        state.warm(*sender, []);
+    }
+    for transaction in &block.block.body.transactions {
+        if let Some(to) = transaction.to() {
+            state.warm(to, []);
+        }
+        for item in transaction.access_list().into_iter().flat_map(|list| list.iter()) {
+            let slots = item.storage_keys.iter().map(|slot| (*slot).into());
+            state.warm(item.address, slots);
+        }
+    }
+}
+
+/// Computes the root after an executed block, holds it against the header, and
+/// makes the block the tip.
+fn seal(step: Step, base: &Base, hashing: &ThreadPool) -> Result<Report, CliError> {
+    let executed = match step {
+        Step::Passed { offset } => {
+            let stages = Stages::default();
+            return Ok(Report { offset, record: None, stages, bytes_written: 0 });
+        }
+        Step::Executed(executed) => *executed,
+    };
+    let ExecutedBlock { offset, block, changes, record, mut stages } = executed;
+    let next = timed(&mut stages.root, || hashing.install(|| base.prepare(&changes)))?;
+    check_root(&block, next.root()).map_err(|error| invalid(&block, error))?;
+    let bytes_written = timed(&mut stages.commit, || base.commit(&block, next))?;
+    Ok(Report { offset, record: Some(record), stages, bytes_written })
 }

@@ -4,7 +4,7 @@ use super::totals::{BlockRecord, Stages};
 use crate::{CliError, ReplayArgs, verify::between_results};
 use alloy_primitives::B256;
 use blockloom_engine::{
-    BlockError, ChainSpec, Config, ConsensusError, Engine, Executed, Mode, RecoveredBlock,
+    BlockError, ChainSpec, Config, ConsensusError, Engine, Executed, Load, Mode, RecoveredBlock,
 };
 use blockloom_state::Snapshot;
 use std::time::{Duration, Instant};
@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Executor {
     pub(crate) engine: Engine,
+    /// An engine of one worker, for blocks that are executed while the other
+    /// cores have better things to do than to speculate.
+    alone: Option<Engine>,
     compare: bool,
 }
 
@@ -35,8 +38,41 @@ impl Executor {
             (false, true) => Mode::Parallel,
             (false, false) => Mode::Adaptive,
         };
-        let config = Config { workers: args.workers, mode, ..Config::default() };
-        Ok(Self { engine: Engine::new(config)?, compare: args.compare })
+        Self::with(args.workers, mode, args.compare)
+    }
+
+    /// An executor with an engine of this mode and so many workers.
+    pub(crate) fn with(workers: usize, mode: Mode, compare: bool) -> Result<Self, CliError> {
+        let engine = |workers| Engine::new(Config { workers, mode, ..Config::default() });
+        let shared = engine(workers)?;
+        let alone =
+            if mode == Mode::Adaptive && shared.workers() > 1 { Some(engine(1)?) } else { None };
+        Ok(Self { engine: shared, alone, compare })
+    }
+
+    /// Runs `block` on `base` while other stages are at work on other blocks:
+    /// on all workers only if they have left the cores to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub(crate) fn run_beside(
+        &self,
+        load: Load,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &impl Snapshot,
+        stages: &mut Stages,
+    ) -> Result<Run, CliError> {
+        let Some(alone) = self.alone.as_ref().filter(|_| !load.is_idle()) else {
+            return self.run(spec, block, base, stages);
+        };
+        let start = Instant::now();
+        let result = alone.execute(spec, block, base);
+        let time = start.elapsed();
+        stages.execute += time;
+        let executed = result.map_err(|error| refused(block.header().number, block.hash, error))?;
+        Ok(Run { executed, time, sequential_time: None })
     }
 
     /// Runs `block` on `base`.

@@ -3,7 +3,10 @@
 use crate::{CliError, Console, console::table};
 use alloy_primitives::B256;
 use serde::{Serialize, Serializer};
-use std::time::{Duration, Instant};
+use std::{
+    ops::AddAssign,
+    time::{Duration, Instant},
+};
 
 /// One block that was executed and verified.
 #[derive(Clone, Debug, Serialize)]
@@ -36,13 +39,15 @@ impl BlockRecord {
     }
 }
 
-/// Time by stage, over all blocks.
+/// Time by stage, over all blocks. Where stages overlap, a stage counts also
+/// while its thread waits for a core, so the sum is more than the run took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stages {
     /// Reading and decoding.
     #[serde(serialize_with = "as_seconds")]
     pub decode: Duration,
-    /// Hashing the header and recovering senders.
+    /// Hashing the header and recovering senders; with overlapping stages also
+    /// reading ahead what senders and recipients have.
     #[serde(serialize_with = "as_seconds")]
     pub recover: Duration,
     /// Checks of header, body, ommers and result.
@@ -60,6 +65,35 @@ pub struct Stages {
     /// Commits to the store.
     #[serde(serialize_with = "as_seconds")]
     pub commit: Duration,
+}
+
+impl Stages {
+    /// Each stage with its name for people, in the order in which a block takes
+    /// them.
+    pub(crate) const fn by_name(&self) -> [(&'static str, Duration); 7] {
+        [
+            ("decode", self.decode),
+            ("recover senders", self.recover),
+            ("check", self.check),
+            ("execute", self.execute),
+            ("execute sequentially", self.sequential),
+            ("state root", self.root),
+            ("commit", self.commit),
+        ]
+    }
+}
+
+impl AddAssign for Stages {
+    fn add_assign(&mut self, other: Self) {
+        let Self { decode, recover, check, execute, sequential, root, commit } = other;
+        self.decode += decode;
+        self.recover += recover;
+        self.check += check;
+        self.execute += execute;
+        self.sequential += sequential;
+        self.root += root;
+        self.commit += commit;
+    }
 }
 
 /// Where a replay ended and what it took; the last line of its output.
@@ -82,6 +116,8 @@ pub struct ReplayTotals {
     pub time: Duration,
     /// Times a transaction was run, whatever came of it.
     pub executions: u64,
+    /// What went into the store's log; 0 in memory.
+    pub bytes_written: u64,
     /// Where the time went.
     pub stages: Stages,
 }
@@ -95,6 +131,7 @@ pub(crate) struct Tally {
     txs: u64,
     gas: u64,
     executions: u64,
+    bytes_written: u64,
     /// Kept for `--compare` only: a long chain would fill memory.
     compared: Vec<BlockRecord>,
 }
@@ -108,8 +145,14 @@ impl Tally {
             txs: 0,
             gas: 0,
             executions: 0,
+            bytes_written: 0,
             compared: Vec::new(),
         }
+    }
+
+    /// Counts what went into the store's log for a block.
+    pub(crate) const fn wrote(&mut self, bytes: u64) {
+        self.bytes_written += bytes;
     }
 
     /// Counts a verified block and reports it.
@@ -144,6 +187,7 @@ impl Tally {
             gas: self.gas,
             time: self.started.elapsed(),
             executions: self.executions,
+            bytes_written: self.bytes_written,
             stages: self.stages,
         };
         if !console.is_json() {
@@ -187,20 +231,12 @@ fn compared_row(name: String, records: &[BlockRecord], root: &str) -> [String; 8
 }
 
 fn totals_text(totals: &ReplayTotals) -> String {
-    let ReplayTotals { tip, hash, root, blocks, txs, gas, time, executions, stages } = totals;
+    let ReplayTotals { tip, hash, root, blocks, txs, gas, time, executions, stages, .. } = totals;
     let seconds = time.as_secs_f64();
     let per_second = |count: u64| count as f64 / seconds;
     let re_executed = executions.saturating_sub(*txs);
     let mut times = table(["stage", "ms"]);
-    for (stage, time) in [
-        ("decode", stages.decode),
-        ("recover senders", stages.recover),
-        ("check", stages.check),
-        ("execute", stages.execute),
-        ("execute sequentially", stages.sequential),
-        ("state root", stages.root),
-        ("commit", stages.commit),
-    ] {
+    for (stage, time) in stages.by_name() {
         if !time.is_zero() {
             times.add_row([stage.to_owned(), format!("{:.2}", milliseconds(time))]);
         }

@@ -7,6 +7,7 @@ mod bad_input;
 mod bench;
 mod conformance;
 mod data;
+mod pipeline;
 mod program;
 mod reorg;
 mod replay;
