@@ -95,8 +95,7 @@ fn a_transfer_that_is_invalid_is_so_whoever_cannot_be_read() {
                 for n_good in [0, 3] {
                     let good = (1..=n_good).map(|n| Tx::send(user(n), user(8), 1));
                     let good = good.filter(|_| broken != MINER);
-                    let block =
-                        block(header(fork), &world, good.chain([bad.clone()]).collect());
+                    let block = block(header(fork), &world, good.chain([bad.clone()]).collect());
                     let faulty = Faulty::new(&world.0, vec![Key::Account(broken)]);
                     let error = check(&spec(fork), &block, &faulty).0.expect_err("it is invalid");
                     assert!(error.contains("Invalid"), "{fork}: {error}");
