@@ -102,7 +102,7 @@ impl FakeNode {
     fn args<'a>(&'a self, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let blocks = "22188088";
         let fixed = ["fetch", "--rpc", &self.url, "--blocks", blocks, "--out", out, "--json"];
-        let pause = ["--retry-pause", "0.001", "--timeout", "5"];
+        let pause = ["--retry-pause", "0.001"];
         fixed.into_iter().chain(pause).chain(more.iter().copied()).collect()
     }
 
@@ -173,7 +173,7 @@ impl Script {
         Ok(match method {
             "eth_chainId" => json!("0x1"),
             "eth_getBlockByNumber" if params[0] == block["number"] => block.clone(),
-            "eth_getBlockByNumber" => Value::Null,
+            "eth_getBlockByNumber" => self.ancestor(params),
             "eth_getBlockReceipts" => self.receipts(),
             "eth_getProof" => {
                 let account = account();
@@ -195,6 +195,13 @@ impl Script {
             }
             _ => return Err(-32_601),
         })
+    }
+
+    /// Hash of a block that BLOCKHASH is asked for.
+    fn ancestor(&self, params: &Value) -> Value {
+        let number: alloy_primitives::U64 = serde_json::from_value(params[0].clone()).unwrap();
+        let hash = self.file["blockHashes"].get(number.to_string());
+        hash.map_or(Value::Null, |hash| json!({ "hash": hash }))
     }
 
     fn slot(&self, params: &Value) -> Value {

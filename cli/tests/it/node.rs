@@ -152,17 +152,32 @@ fn make_chain(anvil: &Anvil) -> u64 {
     }
     anvil.mine(3 * (N_SENDERS - 1));
 
-    // A contract that destroys itself while it is created; one that makes
-    // another with CREATE2; one that keeps the hash of the grandparent; money
-    // for an account that never was.
-    anvil.send(1, None, 9, vec![0x5f, 0xff]);
+    // A contract that makes another with CREATE2; one that keeps the hash of
+    // the grandparent; one that destroys itself later; money for an account
+    // that never was.
+    anvil.send(1, None, 0, vec![0x61, 0x5f, 0xff, 0x5f, 0x52, 0x60, 0x02, 0x60, 0x1e, 0xf3]);
     anvil.send(2, None, 0, vec![0x60, 0x01, 0x5f, 0x5f, 0x5f, 0xf5, 0x00]);
     anvil.send(3, None, 0, vec![0x60, 0x02, 0x43, 0x03, 0x40, 0x5f, 0x55, 0x00]);
     anvil.send(4, Some(Address::repeat_byte(0xab)), 1, Vec::new());
     for sender in 5..N_SENDERS {
         anvil.send(sender, Some(counters), 0, call_of("bump(uint256)", &[U256::from(7)]));
     }
-    anvil.mine(N_SENDERS - 1)
+    anvil.mine(N_SENDERS - 1);
+
+    // The destruction, twice, with the others bumping meanwhile.
+    let doomed = anvil.senders[1].create(nonce_of_creation(anvil));
+    for sender in 1..N_SENDERS {
+        anvil.send(sender, Some(doomed), 3, Vec::new());
+        anvil.send(sender, Some(counters), 0, call_of("bump(uint256)", &[U256::from(sender)]));
+    }
+    anvil.mine(2 * (N_SENDERS - 1))
+}
+
+/// Nonce with which sender 1 created its contract: its last by then.
+fn nonce_of_creation(anvil: &Anvil) -> u64 {
+    let sender = anvil.senders[1];
+    let nonce = anvil.call("eth_getTransactionCount", &json!([sender, "latest"]));
+    serde_json::from_value::<U256>(nonce).unwrap().to::<u64>() - 1
 }
 
 /// The rules anvil's chain follows, as a genesis file has them.
@@ -226,7 +241,14 @@ fn blocks_of_a_real_node_replay_to_its_roots() {
     let finished = run_ok(from_node.iter().chain(&["--blocks", all.as_str()]));
     check_against(&anvil, 1, &finished.json(), false);
 
-    let beyond = (last + 1).to_string();
+    // This version of anvil leaves an empty account in its trie where a contract
+    // destroys itself while it is created, against EIP-161; that is noticed.
+    anvil.send(1, None, 0, vec![0x5f, 0xff]);
+    let wrong = anvil.mine(1).to_string();
+    run(from_node.iter().chain(&["--blocks", wrong.as_str(), "--proofs"]))
+        .assert_refused(1, &["state root is"]);
+
+    let beyond = (last + 2).to_string();
     run(from_node.iter().chain(&["--blocks", beyond.as_str()]))
         .assert_refused(2, &["the node has no block"]);
     run(from_node.iter().chain(&["--blocks", "1", "--proofs"]))

@@ -9,12 +9,17 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 use tempfile::{TempDir, tempdir};
 
 /// A small block whose witness is in the data set.
-const BLOCK: u64 = 22_188_088;
+const BLOCK: u64 = 22_615_247;
+
+/// A block that pays nothing to an account that never was, which its witness
+/// does not prove.
+const UNPROVEN: (u64, &str) = (22_188_088, "0xc83f7D9F2D4A76E81145849381ABA02602373723");
 
 /// Blocks of the data set that have a witness.
 const N_WITNESSES: usize = 15;
@@ -57,16 +62,42 @@ impl Case {
 }
 
 #[test]
-fn every_proven_mainnet_block_runs_on_its_witness_alone() {
+fn proven_mainnet_blocks_run_on_its_witness_alone() {
     let Some(case) = Case::new() else { return };
-    let set = case.set.to_str().unwrap();
+    // Those with a witness but the one that is not enough, and one without.
+    let set = case.folder.path().join("set");
+    fs::create_dir_all(set.join("blocks")).unwrap();
+    for name in ["witness", "codes.json.gz"] {
+        symlink(case.set.join(name), set.join(name)).unwrap();
+    }
+    let witnesses = fs::read_dir(case.set.join("witness")).unwrap();
+    let names = witnesses.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let unproven = format!("{}.json.gz", UNPROVEN.0);
+    let names = names.filter(|name| *name != unproven).chain(["19910734.json.gz".to_owned()]);
+    for name in names {
+        let block = Path::new("blocks").join(name);
+        symlink(case.set.join(&block), set.join(&block)).unwrap();
+    }
+    let set = set.to_str().unwrap();
     for options in [&["--compare"][..], &["--sequential"]] {
         let finished = run_ok(["replay", set, "--witness", "--json"].iter().chain(options));
         let lines = finished.json();
         let (totals, blocks) = lines.split_last().unwrap();
-        assert_eq!((blocks.len(), &totals["blocks"]), (N_WITNESSES, &N_WITNESSES.into()));
+        assert_eq!((blocks.len(), &totals["blocks"]), (N_WITNESSES - 1, &(N_WITNESSES - 1).into()));
         assert!(blocks.iter().all(|block| block["root_verified"] == true), "{finished:?}");
-        assert!(finished.stderr.contains("have no witness"), "{finished:?}");
+        assert!(finished.stderr.contains("1 of 15 blocks have no witness"), "{finished:?}");
+    }
+}
+
+#[test]
+fn what_a_block_reads_beyond_its_witness_is_named() {
+    let Some(case) = Case::new() else { return };
+    let (number, address) = UNPROVEN;
+    let block = case.set.join(format!("blocks/{number}.json.gz"));
+    for workers in ["1", "4"] {
+        let args = ["replay", block.to_str().unwrap(), "--witness", "--workers", workers];
+        let words = ["the witness is not enough", "transaction 19", address, "is missing"];
+        run(args).assert_refused(2, &words);
     }
 }
 
@@ -86,9 +117,9 @@ fn a_missing_node_is_an_error_that_names_the_place() {
         let mut nodes = case.nodes().clone();
         nodes.remove(left_out);
         let words: &[&str] = if left_out == root_at {
-            &["22188088", "the parent's state root", root]
+            &["22615247", "the parent's state root", root]
         } else {
-            &["block 22188088: the witness is not enough", "is missing", "at path"]
+            &["block 22615247: the witness is not enough", "is missing", "at path"]
         };
         case.replay(&case.with_nodes(nodes)).assert_refused(2, words);
     }
@@ -109,10 +140,10 @@ fn a_forged_or_foreign_witness_is_refused() {
 
     let mut other = case.witness.clone();
     other["number"] = 1.into();
-    case.replay(&other.to_string()).assert_refused(2, &["of block 1, not 22188088"]);
+    case.replay(&other.to_string()).assert_refused(2, &["of block 1, not 22615247"]);
     case.replay("{").assert_refused(2, &["parsing", "witness.json"]);
     let headers = json!({"state": [], "codes": [], "keys": [], "headers": ["0xdead"]});
-    case.replay(&headers.to_string()).assert_refused(2, &["headers[0]", "22188088"]);
+    case.replay(&headers.to_string()).assert_refused(2, &["headers[0]", "22615247"]);
 }
 
 #[test]
