@@ -1,9 +1,10 @@
 //! The command line, as clap reads it. The doc comments are the help texts.
 
+use crate::fetch::BlockRange;
 use alloy_primitives::{Address, B256, U256};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// Executes Ethereum blocks in parallel and verifies every result.
 ///
@@ -24,6 +25,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Run blocks with known answers sequentially and in parallel and compare everything.
     Verify(VerifyArgs),
+    /// Fetch blocks and the state they run on from a node, as files for replay and verify.
+    Fetch(FetchArgs),
     /// Measure parallel against sequential execution of the same blocks.
     Bench(BenchArgs),
     /// Go back to an earlier block of a store, to replay another branch from there.
@@ -43,8 +46,25 @@ pub enum Command {
 pub struct ReplayArgs {
     /// Chain export (RLP, plain or gzip; `-` reads it from stdin), mainnet block file, or a folder
     /// with `chain.rlp` or block files.
-    pub source: PathBuf,
-    /// Genesis JSON of the chain [default: `genesis.json` beside the chain].
+    #[arg(required_unless_present = "rpc", conflicts_with = "rpc")]
+    pub source: Option<PathBuf>,
+    /// Replay blocks from a node, each on the state before it, instead of files.
+    #[arg(long, value_name = "URL", requires = "blocks")]
+    pub rpc: Option<String>,
+    /// Blocks to get from the node, both ends included.
+    #[arg(long, value_name = "A..B", requires = "rpc")]
+    pub blocks: Option<BlockRange>,
+    /// How to talk to the node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// Execute block files on nothing but what a Merkle witness proves: `N.json[.gz]` in this
+    /// folder, or this file [default: `witness` beside the blocks]. Block files without one are
+    /// left out of a folder.
+    #[arg(long, value_name = "FILE|DIR", num_args = 0..=1, require_equals = true,
+          conflicts_with = "rpc")]
+    pub witness: Option<Option<PathBuf>>,
+    /// Genesis JSON of the chain [default: `genesis.json` beside the chain]. With --rpc only its
+    /// `config` counts, and mainnet needs none.
     #[arg(long, value_name = "FILE")]
     pub genesis: Option<PathBuf>,
     /// Store to continue, or to create from the genesis; without it, state is kept in memory.
@@ -74,6 +94,56 @@ pub struct ReplayArgs {
     /// No progress bar.
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Arguments of `blockloom fetch`.
+#[derive(Clone, Debug, Args)]
+pub struct FetchArgs {
+    /// JSON-RPC endpoint of the node (http or https).
+    #[arg(long, value_name = "URL")]
+    pub rpc: String,
+    /// Blocks to get, both ends included.
+    #[arg(long, value_name = "A..B")]
+    pub blocks: BlockRange,
+    /// Folder to write to; blocks that are there already are kept.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// JSON with the `config` of the chain's genesis; mainnet needs none.
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
+    /// How to talk to the node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// Print JSON, one object per line: each block, then the totals.
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bar.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// How to talk to a node.
+#[derive(Clone, Debug, Args)]
+pub struct NodeArgs {
+    /// Also fetch a proof of everything read, so that state roots are checked where the node
+    /// offers no `debug_executionWitness`; one more request per account.
+    #[arg(long)]
+    pub proofs: bool,
+    /// Most requests per second [default: no limit].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub rate: Option<f64>,
+    /// Blocks fetched at the same time.
+    #[arg(long, value_name = "N", default_value = "4", value_parser = at_least_one)]
+    pub concurrency: usize,
+    /// Further attempts at a request that failed in a way that may pass.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub retries: u32,
+    /// Seconds before the first further attempt; doubles with each.
+    #[arg(long, value_name = "SECONDS", default_value = "0.25", value_parser = seconds)]
+    pub retry_pause: Duration,
+    /// Seconds to wait for an answer.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub timeout: Duration,
 }
 
 /// Arguments of `blockloom verify`.
@@ -322,6 +392,17 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.trim().parse().map_err(|error| format!("{error}"))?;
+    // Beyond, a pause between requests would be no pause, or no end of one.
+    let sensible = (1e-3..=1e6).contains(&number);
+    sensible.then_some(number).ok_or_else(|| "from 0.001 to 1000000".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    positive(text).map(Duration::from_secs_f64)
 }
 
 /// A number of gas units, such as `30M`.

@@ -1,5 +1,6 @@
 //! Why a command ended without its result.
 
+use crate::RpcError;
 use alloy_primitives::B256;
 use blockloom_benches::{MeasureError, WorkloadError, figure};
 use blockloom_engine::{ChainSpecError, EngineError};
@@ -66,6 +67,60 @@ pub enum CliError {
     /// A store was given for blocks that bring their own state.
     #[error("--db is for chains: block files run on the state they hold")]
     StoreForBlockFiles,
+    /// There is neither a file nor a node to replay from.
+    #[error("nothing to replay: give a file, a folder, or --rpc URL with --blocks A..B")]
+    SourceNeeded,
+    /// A witness was asked for where the state is at hand.
+    #[error("--witness is for block files: a chain runs on its own state")]
+    WitnessForChain,
+    /// A store was given for blocks from a node.
+    #[error("--db is for chains: blocks from a node run on the state fetched for them")]
+    StoreForNode,
+    /// A node gives no answer that is of use.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// The node's chain is none whose rules are known.
+    #[error(
+        "the node is on chain {chain_id}: give the `config` of its genesis with --genesis FILE"
+    )]
+    ChainConfigNeeded {
+        /// The node's chain.
+        chain_id: u64,
+    },
+    /// The genesis file is of another chain than the node's.
+    #[error("the node is on chain {chain_id}, the genesis file is of chain {expected}")]
+    OtherNode {
+        /// The node's chain.
+        chain_id: u64,
+        /// The file's chain.
+        expected: u64,
+    },
+    /// A receipt of the node is not what execution gives.
+    #[error("block {number} ({hash}): receipt {transaction} differs from the node's")]
+    OtherReceipt {
+        /// The block.
+        number: u64,
+        /// Its hash.
+        hash: B256,
+        /// Position of the transaction in the block, from 0.
+        transaction: usize,
+    },
+    /// A block's witness was asked for, and there is none.
+    #[error("block {number}: there is no witness at {}", path.display())]
+    NoWitness {
+        /// The block.
+        number: u64,
+        /// Where one was looked for.
+        path: PathBuf,
+    },
+    /// A witness does not prove what its block needs.
+    #[error("block {number}: the witness is not enough")]
+    Witness {
+        /// The block.
+        number: u64,
+        /// What is missing or damaged.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The engine cannot start.
     #[error("starting the engine")]
     Engine(#[from] EngineError),
@@ -254,6 +309,7 @@ impl CliError {
         match self {
             Self::InvalidBlock { .. }
             | Self::Disagreement { .. }
+            | Self::OtherReceipt { .. }
             | Self::Unequal { .. }
             | Self::Damaged { .. }
             | Self::Measure(MeasureError::WrongAnswer { .. }) => 1,

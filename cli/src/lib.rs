@@ -4,6 +4,7 @@
 //!   and commits it to a store.
 //! - [`verify`](verify()) runs blocks with known answers, sequentially and in
 //!   parallel, and compares everything.
+//! - [`fetch`](fetch()) gets blocks and the state they run on from a node.
 //! - [`bench`](bench()) measures parallel against sequential execution.
 //! - [`unwind`](unwind()) goes back to an earlier block of a store.
 //! - [`db`](db()) looks into a store, checks it and copies its state.
@@ -19,20 +20,24 @@ mod bench;
 mod console;
 mod db;
 mod error;
+mod fetch;
 mod rejection;
 mod replay;
+mod rpc;
 mod unwind;
 mod verify;
 
 pub use args::{
-    BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, GetCommand, ImportArgs,
-    ReplayArgs, StoreArgs, UnwindArgs, VerifyArgs,
+    BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, FetchArgs, GetCommand,
+    ImportArgs, NodeArgs, ReplayArgs, StoreArgs, UnwindArgs, VerifyArgs,
 };
 pub use bench::bench;
 pub use console::Console;
 pub use db::db;
 pub use error::{CliError, chain_of_causes};
+pub use fetch::{BlockRange, FetchTotals, fetch};
 pub use replay::{ReplayTotals, Stages, replay};
+pub use rpc::RpcError;
 pub use unwind::unwind;
 pub use verify::{VerifyTotals, verify};
 
@@ -60,6 +65,10 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
             let mut console = Console::new(results, args.json, args.quiet);
             let totals = verify(&args, &mut console)?;
             Ok(u8::from(totals.failed > 0))
+        }
+        Command::Fetch(args) => {
+            let mut console = Console::new(results, args.json, args.quiet);
+            fetch(&args, &mut console).map(|_| 0)
         }
         Command::Bench(args) => {
             let mut console = Console::new(results, args.json, args.quiet);

@@ -4,7 +4,8 @@
 //! decoded, its senders recovered, header, body and ommers checked, executed,
 //! its result and state root held against the header, and committed. The
 //! store's tip moves one whole block at a time, so a run that was killed goes
-//! on where it was. Mainnet block files run each on their own pre-state.
+//! on where it was. Mainnet block files, and blocks fetched from a node, run each on
+//! their own pre-state, or on what their witness proves.
 
 mod base;
 mod block_file;
@@ -16,7 +17,7 @@ mod totals;
 mod walk;
 
 pub(crate) use chain::{ChainReplay, DecodedBlocks, Overlap};
-pub(crate) use executor::Executor;
+pub(crate) use executor::{Executor, invalid, refused};
 pub use totals::{ReplayTotals, Stages};
 
 use crate::{CliError, Console, ReplayArgs};
@@ -30,7 +31,12 @@ use source::Source;
 /// [`CliError`] at the first block that does not verify or cannot be read.
 /// Blocks before it stay committed.
 pub fn replay(args: &ReplayArgs, console: &mut Console<'_>) -> Result<ReplayTotals, CliError> {
-    match Source::detect(&args.source, args.genesis.as_deref())? {
+    if let (Some(url), Some(blocks)) = (&args.rpc, args.blocks) {
+        return block_file::replay_node(args, url, blocks, console);
+    }
+    let source = args.source.as_deref().ok_or(CliError::SourceNeeded)?;
+    match Source::detect(source, args.genesis.as_deref())? {
+        Source::Chain { .. } if args.witness.is_some() => Err(CliError::WitnessForChain),
         Source::Chain { blocks, genesis } => chain::replay(args, &blocks, &genesis, console),
         Source::BlockFiles(files) => block_file::replay(args, &files, console),
     }

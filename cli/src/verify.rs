@@ -20,6 +20,7 @@ pub(crate) use chain_test::OMMER_DEPTH;
 pub(crate) use difference::between_outputs;
 pub(crate) use discover::{FileKind, case_files, is_mainnet_set};
 pub(crate) use engines::between_results;
+pub(crate) use mainnet::spec_of;
 pub use verdict::VerifyTotals;
 
 use crate::{

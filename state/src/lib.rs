@@ -109,4 +109,4 @@ pub use store::{
     HashedAccount, HashedNodes, Import, ImportError, NewBlock, Prepared, SlotProof, Store,
     StoreError, StoreStats, Tip, Verified,
 };
-pub use trie::{TrieError, WitnessError, WitnessState};
+pub use trie::{ProvenState, ProvenStateError, TrieError, WitnessError, WitnessState};

@@ -68,12 +68,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Whether `path` is JSON with cases, by name: sets keep a table of contents
-/// and shared code beside them.
+/// Whether `path` is JSON with cases, by name: sets keep a table of contents,
+/// shared code and their chain beside them.
 fn is_case_file(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let is_json = name.ends_with(".json") || name.ends_with(".json.gz");
-    is_json && name != "index.json" && name != "codes.json.gz"
+    is_json && !["index.json", "codes.json.gz", "chain.json"].contains(&name)
 }
 
 fn kind(path: &Path) -> FileKind {

@@ -15,7 +15,8 @@
 //!    updated in parallel;
 //! 4. [`walk`] looks keys up, [`proof`] keeps the nodes on the way;
 //! 5. [`witness`] keeps the account trie and its storage tries together and
-//!    moves them from before a block to after it.
+//!    moves them from before a block to after it; [`proven`] adds code and block
+//!    hashes, so that an executor can run on it.
 //!
 //! # Invariants
 //!
@@ -30,12 +31,14 @@ mod index;
 mod nodes;
 #[cfg(feature = "rocksdb")]
 mod proof;
+mod proven;
 mod source;
 mod update;
 mod walk;
 mod witness;
 
 pub use error::{TrieError, WitnessError};
+pub use proven::{ProvenState, ProvenStateError};
 pub use witness::WitnessState;
 
 pub(crate) use index::NodeIndex;
