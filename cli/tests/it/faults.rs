@@ -256,7 +256,7 @@ fn what_does_not_pass_is_told() {
         ),
         (Fault::Status("404 Not Found"), &["eth_chainId", "status 404"]),
         (Fault::Truncated, &["given up after 3 attempts", "eth_chainId"]),
-        (Fault::NotJson, &["given up after 3 attempts", "makes no sense", "<html>"]),
+        (Fault::NotJson, &["given up after 3 attempts", "no JSON-RPC", "<html>"]),
         (Fault::Silence, &["given up after 3 attempts", "no answer in time"]),
         (Fault::Error(-32_000), &["the node says: no such luck (code -32000)"]),
     ];
