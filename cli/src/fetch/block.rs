@@ -190,14 +190,7 @@ impl Fetcher {
         block: &RecoveredBlock,
         head: &BlockHead,
     ) -> Result<(Read, BlockOutput), CliError> {
-        let traces = self.optional(TRACE, || match self.node.prestates(head) {
-            Err(error) if error.is_refusal() && !error.is_unsupported() => {
-                tracing::debug!("going on without a trace of block {}: {error}", head.number);
-                Ok(None)
-            }
-            traces => traces.map(Some),
-        })?;
-        let traces = traces.flatten();
+        let traces = self.optional(TRACE, || self.node.prestates(head))?;
         if let Some(traces) = traces
             && let Ok(done) = self.execute_on(spec, block, |state| state.prefill(traces))
         {
@@ -311,6 +304,11 @@ impl Fetcher {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.is_unsupported() => {
                 missing().insert(method);
+                Ok(None)
+            }
+            // Offered, but not for this block, or not in a shape known here.
+            Err(error) if error.is_refusal() => {
+                tracing::debug!("going on without {method}: {error}");
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -274,6 +274,10 @@ fn what_does_not_pass_is_told() {
     finished.assert_refused(2, &["eth_chainId", "the connection failed"]);
     assert!(!finished.stderr.contains("secret-key"), "{finished:?}");
     run(["replay", "--rpc", "nowhere", "--blocks", "1"]).assert_refused(2, &["is no URL"]);
+    run(["replay", "--rpc", &url, "--blocks", "1", "--db", "x"]).assert_refused(2, &["--db"]);
+    run(["replay", "--rpc", &url, "--blocks", "3..2"]).assert_refused(2, &["3..2", "before"]);
+    run(["replay", "--rpc", &url]).assert_refused(2, &["--blocks"]);
+    run(["replay"]).assert_refused(2, &["SOURCE"]);
 }
 
 #[test]
