@@ -7,6 +7,7 @@ use crate::{
     rpc::{BlockHead, Client, Node, Read, Receipt, RpcError, RpcState},
     verify::spec_of,
 };
+use alloy_consensus::EMPTY_ROOT_HASH;
 use alloy_genesis::ChainConfig;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, Bytes, keccak256};
@@ -208,7 +209,10 @@ impl Fetcher {
         let parent = header.number.saturating_sub(1);
         let state = RpcState::new(&self.node, parent, header.parent_hash);
         prepare(&state);
-        let result = self.engine.execute_sequential(spec, block, &state);
+        // An engine of its own: one that remembers code from block to block
+        // would not ask for it again, and the block's file would lack it.
+        let engine = Engine::new(Config { workers: 1, ..Config::default() })?;
+        let result = engine.execute_sequential(spec, block, &state);
         let read = state.read();
         let output = match result {
             Ok(executed) => executed.output,
@@ -258,6 +262,8 @@ impl Fetcher {
 
     /// A witness from the proofs of everything the block read.
     fn prove(&self, head: &BlockHead, read: &Read) -> Result<Witness, RpcError> {
+        let parent = head.number.to::<u64>().saturating_sub(1);
+        let parent_state_root = self.node.state_root(parent, head.parent_hash)?;
         let mut nodes: BTreeSet<Bytes> = BTreeSet::new();
         let accounts = read.accounts.iter().map(|(address, account)| {
             (*address, account.storage.keys().copied().collect::<Vec<_>>())
@@ -265,15 +271,15 @@ impl Fetcher {
         let absent = read.absent.iter().map(|address| (*address, Vec::new()));
         for (address, slots) in accounts.chain(absent) {
             let proof = self.node.proof(address, &slots, head.parent_hash)?;
+            // Development nodes are known to make up the root of their first
+            // block.
+            let root = proof.account_proof.first().map_or(EMPTY_ROOT_HASH, keccak256);
+            if root != parent_state_root {
+                let problem = "the proofs are not of the parent's state root".to_owned();
+                return Err(RpcError::Malformed { method: "eth_getProof", problem });
+            }
             nodes.extend(proof.account_proof);
             nodes.extend(proof.storage_proof.into_iter().flat_map(|slot| slot.proof));
-        }
-        let parent = head.number.to::<u64>().saturating_sub(1);
-        let parent_state_root = self.node.state_root(parent, head.parent_hash)?;
-        // Development nodes are known to make up the root of their first block.
-        if !nodes.iter().any(|node| keccak256(node) == parent_state_root) {
-            let problem = "the proofs are not of the parent's state root".to_owned();
-            return Err(RpcError::Malformed { method: "eth_getProof", problem });
         }
         Ok(Witness {
             parent_state_root,
@@ -298,6 +304,11 @@ impl Fetcher {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.is_unsupported() => {
                 missing().insert(method);
+                Ok(None)
+            }
+            // Offered, but not for this block, or not in a shape known here.
+            Err(error) if error.is_refusal() => {
+                tracing::debug!("going on without {method}: {error}");
                 Ok(None)
             }
             Err(error) => Err(error),

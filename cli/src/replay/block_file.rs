@@ -18,7 +18,6 @@ use crate::{
     rejection::{check_body_without_ommers, check_root},
     verify::spec_of,
 };
-use alloy_genesis::ChainConfig;
 use alloy_primitives::B256;
 use blockloom_engine::{ChainSpec, RecoveredBlock, validate_body, validate_output};
 use blockloom_fixtures::{
@@ -42,7 +41,8 @@ pub(super) fn replay(
     let witness = args.witness.as_ref().map(|place| WitnessPlace::of(place.as_deref(), files));
     let files = witness.as_ref().map_or_else(|| files.to_vec(), |place| place.select(files));
     let blocks = files.iter().map(|path| {
-        let mut block = with_config(load_file(path)?, config.as_ref());
+        let mut block = load_file(path)?;
+        block.config = config.clone().or(block.config);
         if let Some(place) = &witness {
             block.witness = Some(place.load(path, &block)?);
         }
@@ -86,10 +86,6 @@ fn replay_each(
     }
     bar.finish_and_clear();
     tally.end(tip, console)
-}
-
-fn with_config(block: MainnetBlock, config: Option<&Box<ChainConfig>>) -> MainnetBlock {
-    MainnetBlock { config: config.cloned().or(block.config), ..block }
 }
 
 /// Where the witnesses of some blocks are.

@@ -66,6 +66,14 @@ pub enum RpcError {
         /// Its words.
         message: String,
     },
+    /// The answer is no JSON-RPC, or not all of it came.
+    #[error("{method}: the answer is no JSON-RPC: {problem}")]
+    Garbled {
+        /// What was asked.
+        method: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The answer is not what the method returns.
     #[error("{method}: the answer makes no sense: {problem}")]
     Malformed {
@@ -113,7 +121,7 @@ impl RpcError {
                 }
             }
             CallError::DeserError { err, text } => {
-                Self::Malformed { method, problem: format!("{err} in {:?}", quoted(&text)) }
+                Self::Garbled { method, problem: format!("{err} in {:?}", quoted(&text)) }
             }
             CallError::NullResp => Self::Malformed { method, problem: "it is null".to_owned() },
             CallError::Transport(TransportErrorKind::HttpError(error)) => {
@@ -142,7 +150,7 @@ impl RpcError {
     /// Whether the same call may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Connection { .. } | Self::Malformed { .. } => true,
+            Self::Timeout { .. } | Self::Connection { .. } | Self::Garbled { .. } => true,
             Self::Http { status, .. } => *status == 429 || *status == 408 || *status >= 500,
             // Providers' ways to say "too many requests".
             Self::Node { code, .. } => [-32_005, -32_007, 429].contains(code),
@@ -153,6 +161,11 @@ impl RpcError {
     /// Whether the node lacks the method, or does not serve it for this block.
     pub(crate) fn is_unsupported(&self) -> bool {
         matches!(self, Self::Unsupported { .. })
+    }
+
+    /// Whether the node was heard, and had nothing of use to say.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unsupported { .. } | Self::Node { .. } | Self::Malformed { .. })
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct TracedAccount {
     #[serde(default)]
     pub(crate) code: Bytes,
     #[serde(default)]
-    pub(crate) storage: BTreeMap<B256, B256>,
+    pub(crate) storage: BTreeMap<U256, U256>,
 }
 
 /// A nonce: geth's tracer gives a number, the rest of JSON-RPC hexadecimal.

@@ -79,7 +79,7 @@ impl<'a> RpcState<'a> {
                 continue;
             }
             for (slot, value) in account.storage {
-                known.slots.entry((address, slot.into())).or_insert_with(|| value.into());
+                known.slots.entry((address, slot)).or_insert(value);
             }
             if known.accounts.contains_key(&address) {
                 continue;

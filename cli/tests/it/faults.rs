@@ -256,7 +256,7 @@ fn what_does_not_pass_is_told() {
         ),
         (Fault::Status("404 Not Found"), &["eth_chainId", "status 404"]),
         (Fault::Truncated, &["given up after 3 attempts", "eth_chainId"]),
-        (Fault::NotJson, &["given up after 3 attempts", "makes no sense", "<html>"]),
+        (Fault::NotJson, &["given up after 3 attempts", "no JSON-RPC", "<html>"]),
         (Fault::Silence, &["given up after 3 attempts", "no answer in time"]),
         (Fault::Error(-32_000), &["the node says: no such luck (code -32000)"]),
     ];
@@ -274,6 +274,10 @@ fn what_does_not_pass_is_told() {
     finished.assert_refused(2, &["eth_chainId", "the connection failed"]);
     assert!(!finished.stderr.contains("secret-key"), "{finished:?}");
     run(["replay", "--rpc", "nowhere", "--blocks", "1"]).assert_refused(2, &["is no URL"]);
+    run(["replay", "--rpc", &url, "--blocks", "1", "--db", "x"]).assert_refused(2, &["--db"]);
+    run(["replay", "--rpc", &url, "--blocks", "3..2"]).assert_refused(2, &["3..2", "before"]);
+    run(["replay", "--rpc", &url]).assert_refused(2, &["--blocks"]);
+    run(["replay"]).assert_refused(2, &["SOURCE"]);
 }
 
 #[test]

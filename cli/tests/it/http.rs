@@ -31,23 +31,23 @@ pub(crate) fn receive(stream: &TcpStream) -> Option<(String, String)> {
 /// Answers with `status`, claiming `length` bytes of body. The client may have
 /// gone away, which is its business.
 pub(crate) fn answer(mut stream: &TcpStream, status: &str, length: usize, body: &str) {
-    let _ = write!(
-        stream,
+    // In one piece: small ones would wait for each other's acknowledgement.
+    let text = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
+    let _ = stream.write_all(text.as_bytes());
 }
 
 /// Posts `body` to a port on loopback; gives the response's body, or `None` if
 /// nobody answers there.
 pub(crate) fn post(port: u16, body: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(
-        stream,
+    let text = format!(
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
-    )
-    .ok()?;
+    );
+    stream.write_all(text.as_bytes()).ok()?;
     receive(&stream).map(|(_, body)| body)
 }

@@ -6,6 +6,7 @@ use crate::{
     program::{run, run_ok},
 };
 use alloy_primitives::{Address, Bytes, U256, keccak256};
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::{
     env, fs,
@@ -235,6 +236,8 @@ fn blocks_of_a_real_node_replay_to_its_roots() {
     let totals = run_ok(["verify", &out, "--workers", "1,2,4", "--json"]).totals();
     assert_eq!((&totals["passed"], &totals["failed"]), (&n_blocks.into(), &0.into()), "{totals}");
 
+    replay_on_execution_witness(&anvil, &out, 3);
+
     // Straight from the node, the first block included.
     let all = format!("1..{last}");
     let from_node = ["replay", "--rpc", &url, "--genesis", &genesis, "--compare", "--json"];
@@ -257,6 +260,27 @@ fn blocks_of_a_real_node_replay_to_its_roots() {
         .assert_refused(2, &["chain 31337", "--genesis"]);
     run(["replay", "--rpc", &url, "--blocks", "2", "--genesis", &path("other.json")])
         .assert_refused(2, &["chain 31337", "chain 5"]);
+}
+
+/// Replays a fetched block on its nodes and code in the shape that
+/// `debug_executionWitness` has, with the parent's header.
+fn replay_on_execution_witness(anvil: &Anvil, out: &str, number: u64) {
+    let read = |kind: &str| -> Value {
+        let path = Path::new(out).join(format!("{kind}/{number}.json.gz"));
+        serde_json::from_reader(GzDecoder::new(fs::File::open(path).unwrap())).unwrap()
+    };
+    let parent = json!([format!("{:#x}", number - 1), false]);
+    let parent = anvil.call("eth_getBlockByNumber", &parent);
+    let codes: Vec<_> = read("blocks")["codes"].as_object().unwrap().values().cloned().collect();
+    let witness = json!({"jsonrpc": "2.0", "id": 1, "result": {
+        "state": read("witness")["nodes"], "codes": codes, "keys": [], "headers": [parent],
+    }});
+    let path = Path::new(out).join("execution-witness");
+    fs::write(&path, witness.to_string()).unwrap();
+    let block = format!("{out}/blocks/{number}.json.gz");
+    let option = format!("--witness={}", path.display());
+    let finished = run_ok(["replay", &block, &option, "--compare", "--json"]);
+    assert_eq!(finished.json()[0]["root_verified"], true, "{finished:?}");
 }
 
 /// Compares what `replay --json` printed, block after block from `first`, with
