@@ -15,21 +15,33 @@
 //!    and the first few transactions one after another. What those are like
 //!    tells whether to go on in parallel pays; if not, the rest runs the same
 //!    way.
-//! 3. **Speculate.** Workers take transactions from the
-//!    [scheduler](blockloom_scheduler) and run revm on a view: multi-version
-//!    memory over the base state. A run leaves a read set, a result, and in the
-//!    memory what it wrote.
-//! 4. **Commit.** At the frontier, where all lower transactions are final,
-//!    read sets are checked once more, in block order. A valid result is
-//!    final where it is; a stale one is run again right there, by stock revm on
-//!    what is final, where it cannot fail. Where speculation turns out to be
-//!    mostly in vain, the rest of the block runs one transaction after another.
-//! 5. **Close.** The block state takes over what the memory holds; requests,
-//!    withdrawals, rewards and the DAO fork follow, again by alloy-evm's
-//!    executor.
+//! 3. **Run ahead.** Workers run transactions before their turn, on a state that
+//!    may lack what lower ones will write. A run leaves what it read, a result,
+//!    and what it wrote.
+//! 4. **Commit.** At the frontier, where all lower transactions are final, what
+//!    was read is compared once more, in block order. A valid result is final;
+//!    a stale one is run again right there, by stock revm on what is final,
+//!    where it cannot fail. Where running ahead turns out to be mostly in vain,
+//!    the rest of the block runs one transaction after another.
+//! 5. **Close.** Requests, withdrawals, rewards and the DAO fork follow, again
+//!    by alloy-evm's executor.
 //!
 //! The sequential path, [`Engine::execute_sequential`], is alloy-evm's executor
 //! from end to end. It is the oracle of all tests.
+//!
+//! # Two ways to share
+//!
+//! What differs is how workers learn of each other's writes ([`Sharing`]).
+//!
+//! - **News**, with up to eight workers: the calling thread is the *leader*. It
+//!   runs the block in order on a plain block state, as the sequential path
+//!   does; the others are *scouts*, each with a state of its own, and hear what
+//!   became final. Nothing is shared while a transaction runs, so the leader
+//!   pays for scouts only where they helped.
+//! - **Memory**, with more: Block-STM's multi-version memory. Workers take
+//!   transactions from the [scheduler](blockloom_scheduler) and see what any
+//!   lower one has published, final or not; what was committed stays in the
+//!   memory, which the block state takes over at the end.
 //!
 //! # Plain transfers
 //!

@@ -81,8 +81,15 @@
 //! waited for: the frontier runs it. ∎
 //!
 //! All atomics are sequentially consistent; each is a type of its own in
-//! `status`, `cursor`, `suspects`, `window` and `rivalry`, whose docs say who
+//! `status`, `stage`, `cursor`, `suspects`, `window`, `rivalry` and `quarrel`, whose docs say who
 //! calls what.
+//!
+//! # With few workers
+//!
+//! [`Lookahead`] is the other way to share out a block, for workers that do not
+//! share a memory: one stays at the frontier and runs the block in order, the
+//! others run single transactions ahead of it, whose results it takes or leaves.
+//! Ending a block is no question there: the frontier is one thread, in a loop.
 //!
 //! # Bounds
 //!

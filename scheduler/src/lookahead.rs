@@ -230,3 +230,103 @@ impl Lookahead {
         self.stages[tx.position()].finish();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tx(position: usize) -> TxIdx {
+        TxIdx::new(position)
+    }
+
+    fn claims(lookahead: &Lookahead, sees: impl Fn(TxIdx) -> bool) -> Vec<usize> {
+        let mut stretch = Stretch::default();
+        std::iter::from_fn(|| lookahead.claim(&mut stretch, &sees)).map(TxIdx::position).collect()
+    }
+
+    fn hints(hints: &[Hint]) -> impl Iterator<Item = Known> {
+        hints.iter().map(|hint| Known { hint: *hint, like: None })
+    }
+
+    #[test]
+    fn a_scout_begins_a_stretch_ahead_and_the_frontier_takes_the_rest() {
+        let lookahead = Lookahead::new(7, 3, []);
+        assert_eq!(claims(&lookahead, |_| false), [3, 4, 5, 6]);
+        for position in 0..3 {
+            assert_eq!(lookahead.arrive(tx(position)), Arrival::Untried);
+            lookahead.commit(tx(position));
+        }
+        assert_eq!(lookahead.arrive(tx(3)), Arrival::Running);
+        lookahead.finish(tx(3));
+        assert_eq!(lookahead.arrive(tx(3)), Arrival::Ran);
+    }
+
+    #[test]
+    fn a_scout_that_is_overtaken_goes_on_ahead() {
+        let lookahead = Lookahead::new(9, 2, []);
+        let mut stretch = Stretch::default();
+        assert_eq!(lookahead.claim(&mut stretch, |_| false), Some(tx(2)));
+        lookahead.finish(tx(2));
+        for position in 0..4 {
+            lookahead.arrive(tx(position));
+            lookahead.commit(tx(position));
+        }
+        assert_eq!(lookahead.claim(&mut stretch, |_| false), Some(tx(6)));
+    }
+
+    #[test]
+    fn what_surely_depends_on_the_unseen_is_left_to_the_frontier() {
+        let known = [Hint::None, Hint::None, Hint::After(tx(1)), Hint::AtFrontier, Hint::None];
+        let lookahead = Lookahead::new(5, 1, hints(&known));
+        assert_eq!(claims(&lookahead, |lower| lower != tx(1)), [1, 4]);
+        let lookahead = Lookahead::new(5, 1, hints(&known));
+        assert_eq!(claims(&lookahead, |_| true), [1, 2, 4]);
+        for position in [0, 3] {
+            assert_eq!(lookahead.arrive(tx(position)), Arrival::Untried);
+            (position == 0).then(|| lookahead.commit(tx(0)));
+        }
+    }
+
+    #[test]
+    fn what_may_take_long_comes_first() {
+        let known = [Hint::None, Hint::None, Hint::None, Hint::Long];
+        let lookahead = Lookahead::new(4, 1, hints(&known));
+        assert_eq!(claims(&lookahead, |_| false), [3, 1, 2]);
+        let lookahead = Lookahead::new(4, 1, hints(&known));
+        let mut tried = tx(0);
+        assert_eq!(lookahead.claim_after(tx(0), &mut tried), Some(tx(3)));
+        assert_eq!(lookahead.claim_after(tx(0), &mut tried), Some(tx(1)));
+        lookahead.stop();
+        assert_eq!(lookahead.claim_after(tx(0), &mut tried), None);
+    }
+
+    #[test]
+    fn those_in_a_quarrel_run_one_after_another() {
+        let alike = |n: usize| Known { hint: Hint::None, like: n.checked_sub(1).map(TxIdx::new) };
+        let lookahead = Lookahead::new(6, 1, (0..6).map(alike));
+        (0..3).for_each(|position| lookahead.note_conflict(tx(position)));
+        assert_eq!(claims(&lookahead, |_| false), []);
+        let lookahead = Lookahead::new(6, 1, (0..6).map(alike));
+        lookahead.note_conflict(tx(0));
+        assert_eq!(claims(&lookahead, |_| false), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn no_two_scouts_get_the_same() {
+        let lookahead = Lookahead::new(1000, 7, []);
+        let all = || claims(&lookahead, |_| true);
+        let (mut one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(all);
+            (all(), other.join().unwrap())
+        });
+        one.extend(other);
+        one.sort_unstable();
+        assert_eq!(one, (7..1000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    #[should_panic(expected = "in block order")]
+    fn commits_are_in_block_order() {
+        Lookahead::new(3, 1, []).commit(tx(1));
+    }
+}

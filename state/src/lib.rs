@@ -30,7 +30,9 @@
 //! 4. **Block.** [`BlockState`] is what transactions run on one after another,
 //!    before, after or instead of the parallel part, by the rules of revm's own
 //!    state. It [takes over](BlockState::absorb) what the memory holds at the
-//!    end of that part.
+//!    end of that part. With few workers each has one of its own instead:
+//!    [`Seen`] and [`Delta`] are what a transaction that runs ahead was told
+//!    and what it did, and [`Correction`] takes a wrong guess back.
 //! 5. **Changes.** [`BlockChanges`] is what the block did in canonical form:
 //!    sorted, and only what differs from before.
 //! 6. **Persist.** The store works out a block's state root from the trie paths

@@ -75,7 +75,7 @@ impl Delta {
         }
         let first = self.slots.len();
         // Slots of an account that is gone are gone with it.
-        let is_gone = matches!(write, Some(AccountWrite::Set { info: None, .. }));
+        let is_gone = account.is_selfdestructed() || (account.is_empty() && !account.is_created());
         if !is_gone {
             let changed = account.storage.iter().filter(|(_, slot)| slot.is_changed());
             self.slots.extend(changed.map(|(slot, value)| SlotDelta {

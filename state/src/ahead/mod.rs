@@ -8,6 +8,8 @@
 
 mod delta;
 mod seen;
+#[cfg(test)]
+mod tests;
 
 pub use delta::Delta;
 pub(crate) use delta::SlotDelta;
