@@ -1,6 +1,6 @@
 //! `blockloom fetch`: blocks from a node, each with the state it runs on.
 //!
-//! A block is executed sequentially on the node's state ([`RpcState`]), which
+//! A block is executed sequentially on the node's state (`rpc::state`), which
 //! tells exactly what it reads, and kept only if the result is what its header
 //! and the node's receipts say. Tracers, where the node has them, save round
 //! trips and decide nothing.

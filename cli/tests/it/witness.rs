@@ -62,7 +62,7 @@ impl Case {
 }
 
 #[test]
-fn proven_mainnet_blocks_run_on_its_witness_alone() {
+fn proven_mainnet_blocks_run_on_their_witness_alone() {
     let Some(case) = Case::new() else { return };
     // Those with a witness but the one that is not enough, and one without.
     let set = case.folder.path().join("set");
