@@ -71,6 +71,13 @@
 //! 5. The clock and the number of threads decide who runs what and when, never
 //!    what comes of it.
 //!
+//! # Neighbouring blocks
+//!
+//! [`pipeline`](pipeline()) takes a chain through stages that overlap: later
+//! blocks are made ready and earlier ones sealed while one is executed, over
+//! `blockloom_state::Overlay`. It keeps the order, bounds what is on the way and
+//! returns the failure of the lowest block; what the stages do is its caller's.
+//!
 //! # Failures
 //!
 //! An invalid block is [`BlockError::Invalid`], whatever the path; a base state

@@ -5,11 +5,12 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag, low_level,
 };
-#[expect(clippy::disallowed_types, reason = "a signal handler can set nothing else")]
-use std::sync::atomic::AtomicBool;
 use std::{
     io,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Whether the user has asked for the end.
@@ -22,7 +23,6 @@ use std::{
 /// | set | the signal handler | `SeqCst` | `is_requested`: a flag, nothing goes with it |
 #[derive(Debug)]
 pub(crate) struct Interrupt {
-    #[expect(clippy::disallowed_types, reason = "a signal handler can set nothing else")]
     requested: Arc<AtomicBool>,
     handlers: Vec<SigId>,
 }

@@ -28,7 +28,7 @@ pub(crate) enum Senders {
     /// The block was in the state from the start; these are its ommers.
     NotNeeded(Vec<Header>),
     /// The block as it can be executed.
-    Recovered(Result<RecoveredBlock, BlockError>),
+    Recovered(Box<Result<RecoveredBlock, BlockError>>),
 }
 
 impl ReadyBlock {
@@ -48,7 +48,7 @@ impl ReadyBlock {
         }
         let recovered = timed(&mut stages.recover, || recover(block));
         let hash = recovered.as_ref().map_or_else(|_| header.hash_slow(), |block| block.hash);
-        Self { offset, header, hash, senders: Senders::Recovered(recovered), stages }
+        Self { offset, header, hash, senders: Senders::Recovered(Box::new(recovered)), stages }
     }
 }
 
@@ -145,7 +145,7 @@ impl Walk {
         let Senders::Recovered(recovered) = senders else {
             unreachable!("what is above the tip now was above it before")
         };
-        let block = recovered.map_err(|error| refused(number, hash, error))?;
+        let block = (*recovered).map_err(|error| refused(number, hash, error))?;
         let (record, changes) = self.execute(&block, (executor, load), state, &mut stages)?;
         self.tip = Tip { number, hash, root: header.state_root };
         self.parent = header.clone();

@@ -2,14 +2,20 @@
 
 use crate::{
     data::demo,
-    program::{Finished, run, run_ok},
+    program::{Finished, command, run, run_ok},
 };
-use alloy_primitives::B256;
+use alloy_consensus::{SignableTransaction, proofs::calculate_transaction_root};
+use alloy_primitives::{B256, Signature, U256};
 use alloy_rlp::Encodable;
-use blockloom_fixtures::{Block, ChainReader};
+use blockloom_fixtures::{Block, ChainReader, Transaction};
 use blockloom_state::Store;
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    path::Path,
+    process::{Command, Stdio},
+};
 use tempfile::tempdir;
 
 /// Options of the runs that must agree.
@@ -36,11 +42,21 @@ fn records(finished: &Finished) -> Vec<Value> {
     records
 }
 
+/// Where a run ended.
+#[derive(Debug, PartialEq)]
+struct End {
+    records: Vec<Value>,
+    export: String,
+    code: Option<i32>,
+    stderr: String,
+    tip: u64,
+}
+
 /// Replays `chain` in every mode and checks that all of them end alike; gives
 /// the number of the tip.
 #[track_caller]
 fn assert_alike(chain: &[u8], words: Option<&[&str]>) -> u64 {
-    let mut ends: Vec<(Vec<Value>, String, Option<i32>, String, u64)> = Vec::new();
+    let mut ends = Vec::new();
     for mode in MODES {
         let folder = tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -60,12 +76,13 @@ fn assert_alike(chain: &[u8], words: Option<&[&str]>) -> u64 {
         let export = run_ok(["db", "export", "--db", &path("db")]).stdout;
         let records = records(&finished);
         assert_eq!(records.iter().filter(|line| line["block"].is_u64()).count() as u64, tip);
-        ends.push((records, export, finished.code, finished.stderr, tip));
+        let Finished { code, stderr, .. } = finished;
+        ends.push(End { records, export, code, stderr, tip });
     }
     for (end, mode) in ends.iter().zip(MODES) {
         assert_eq!(end, &ends[0], "{mode:?}");
     }
-    ends[0].4
+    ends[0].tip
 }
 
 fn encoded(blocks: &[Block]) -> Vec<u8> {
@@ -83,10 +100,32 @@ fn a_good_chain_gives_the_same_records_and_the_same_store() {
     assert_eq!(assert_alike(&encoded(&again), None), blocks.len() as u64);
 }
 
+/// The first transaction twice: the second has a nonce too low.
+fn repeat_first(block: &mut Block) {
+    let transactions = &mut block.body.transactions;
+    transactions.insert(1, transactions[0].clone());
+    block.header.transactions_root = calculate_transaction_root(transactions);
+}
+
+/// Gives a transaction a signature that nobody made.
+fn spoil_a_signature(block: &mut Block) {
+    let transactions = &mut block.body.transactions;
+    let legacy = transactions.iter_mut().find_map(|transaction| match transaction {
+        Transaction::Legacy(signed) => Some(signed),
+        _ => None,
+    });
+    let signed = legacy.unwrap();
+    let nobody = Signature::new(U256::ZERO, U256::ZERO, false);
+    *signed = signed.tx().clone().into_signed(nobody);
+    block.header.transactions_root = calculate_transaction_root(transactions);
+}
+
 #[test]
 fn the_first_bad_block_ends_every_run_alike() {
     type Damage = fn(&mut Vec<Block>);
-    let damages: [(Damage, &str); 5] = [
+    let damages: [(Damage, &str); 7] = [
+        (|blocks| repeat_first(&mut blocks[6]), "transaction 1"),
+        (|blocks| spoil_a_signature(&mut blocks[6]), "signature"),
         (|blocks| blocks[6].header.state_root = B256::repeat_byte(1), "state root"),
         (|blocks| blocks[6].header.gas_used += 1, "block 7"),
         (|blocks| drop(blocks.remove(6)), "block 7 is next"),
@@ -109,6 +148,34 @@ fn the_first_bad_block_ends_every_run_alike() {
     let whole = encoded(&demo_blocks());
     let cut = &whole[..encoded(&demo_blocks()[..7]).len() - 3];
     assert_eq!(assert_alike(cut, Some(&["truncated", "3 more bytes"])), 6);
+}
+
+/// The source is a pipe that stays open, so nothing but the signal ends the run.
+#[test]
+fn an_interrupted_replay_ends_at_a_block() {
+    let folder = tempdir().unwrap();
+    let db = folder.path().join("db");
+    let genesis = demo().join("genesis.json");
+    let (genesis, store) = (genesis.to_str().unwrap(), db.to_str().unwrap());
+    let mut child = command(["replay", "-", "--json", "--genesis", genesis, "--db", store])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&encoded(&demo_blocks()[..5])).unwrap();
+    let reports = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(reports.take(5).filter(Result::is_ok).count(), 5);
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    let code = child.wait().unwrap().code();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("interrupted: the state is that of block 5"), "{stderr}");
+    drop(stdin);
+    assert_eq!(Store::open(db).unwrap().tip().number, 5);
 }
 
 #[test]

@@ -13,8 +13,11 @@ struct Faults {
     report: Option<u64>,
 }
 
+/// The end, or the block and stage that failed.
+type End = Result<Ended, (u64, &'static str)>;
+
 /// Blocks reported before the end, blocks sealed, and the end itself.
-fn run(n_blocks: u64, faults: Faults) -> (Vec<u64>, Vec<u64>, Result<Ended, (u64, &'static str)>) {
+fn run(n_blocks: u64, faults: Faults) -> (Vec<u64>, Vec<u64>, End) {
     let fails = |fault: Option<u64>, block, stage| {
         if fault == Some(block) { Err((block, stage)) } else { Ok(()) }
     };
