@@ -7,6 +7,7 @@ CARGO ?= cargo
 DATA ?= $(or $(BLOCKLOOM_DATA),../shared/data)
 WORKERS ?= 1,2,4,8
 SAMPLES ?= 21
+SEED ?= 1
 
 BLOCKLOOM := $(CARGO) run --quiet --package blockloom --
 BLOCKCHAIN_TESTS := $(DATA)/conformance/blockchain_tests
@@ -60,6 +61,10 @@ conformance: build ## every official test case and mainnet block in DATA
 		$(filter-out %amsterdam %amsterdamattime15k,$(wildcard $(BLOCKCHAIN_TESTS)/eest_bal_v5.7.0/for_*)) \
 		$(BLOCKCHAIN_TESTS)/legacytests \
 		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7
+
+.PHONY: crash
+crash: setup ## kill a replay 500 times, at random moments, and look at what is left
+	BLOCKLOOM_KILLS=500 BLOCKLOOM_SEED=$(SEED) $(RUN_TESTS) crash
 
 # On a quiet machine: whatever else runs is measured too.
 .PHONY: results

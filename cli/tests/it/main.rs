@@ -6,6 +6,7 @@
 mod bad_input;
 mod bench;
 mod conformance;
+mod crash;
 mod data;
 mod faults;
 mod http;

@@ -22,7 +22,12 @@ use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use parking_lot::RwLock;
 use revm::primitives::KECCAK_EMPTY;
 use rocksdb::{DB, Options};
-use std::{collections::BTreeSet, io, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Version of the layout that this program reads and writes. A change of keys,
 /// values or families is a new version.
@@ -111,18 +116,60 @@ pub(super) struct Beginning<'a> {
 }
 
 /// Makes a store with the state that `changes` lead to from nothing.
+///
+/// It is made in a folder beside its own and moved there when it is whole, so
+/// that whatever ends the program leaves a store or none. What an attempt that
+/// was cut short has left is removed by the next one.
 pub(super) fn begin(
     path: &Path,
     beginning: &Beginning<'_>,
     changes: &HashedChanges,
 ) -> Result<Store, StoreError> {
-    let [.., (hash, header)] = beginning.headers else {
+    let [.., (_, header)] = beginning.headers else {
         return Err(not_a_store(path, "it would have no block"));
     };
     check_vacant(path)?;
-    let (number, root) = (header.number, header.state_root);
-    batch::check_root(number, changes.root_from_nothing(), root)?;
+    batch::check_root(header.number, changes.root_from_nothing(), header.state_root)?;
 
+    let unfinished = unfinished(path);
+    remove_unfinished(&unfinished)?;
+    make(&unfinished, beginning, changes)?;
+    move_into_place(&unfinished, path)?;
+    Store::open(path)
+}
+
+/// Where the store that will be at `path` is made.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".unfinished");
+    path.with_file_name(name)
+}
+
+fn remove_unfinished(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::Io { doing: "removing", path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Moves a finished store to its place, and sees that it stays there.
+fn move_into_place(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let failed =
+        |source| StoreError::Io { doing: "moving the new store to", path: to.to_owned(), source };
+    std::fs::rename(from, to).map_err(failed)?;
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = File::open(parent.unwrap_or_else(|| Path::new("."))).map_err(failed)?;
+    parent.sync_all().map_err(failed)
+}
+
+/// Makes the store in the folder `path`, and closes it.
+fn make(path: &Path, beginning: &Beginning<'_>, changes: &HashedChanges) -> Result<(), StoreError> {
+    let [.., (hash, header)] = beginning.headers else {
+        return Err(not_a_store(path, "it would have no block"));
+    };
+    let (number, root) = (header.number, header.state_root);
     let mut options = tuning::database();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -156,7 +203,7 @@ pub(super) fn begin(
             .flush_cf(tables.family(family)?)
             .map_err(StoreError::database("writing the first state"))?;
     }
-    Store::with_tables(tables)
+    Ok(())
 }
 
 fn check_tip(tables: &Tables, tip: &Tip) -> Result<(), StoreError> {
