@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_good_start_is_forgotten() {
-        assert!(after([true; 100].into_iter().chain([false; 60])).is_poor());
+        assert!(after([true; 200].into_iter().chain([false; 120])).is_poor());
     }
 
     #[test]

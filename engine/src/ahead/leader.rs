@@ -106,7 +106,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
         let Some(probe) = self.probe.take() else { return };
         if self.board.may_give_up && !self.board.plan.pays_with_scouts(&probe.seen()) {
             self.board.lookahead.stop();
-        } else if self.board.n_scouts > 0 {
+        } else {
             self.stats.workers = self.board.n_scouts + 1;
             send();
         }
