@@ -124,10 +124,9 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
                 Arrival::Ran => return Ok(self.board.outcomes[tx.position()].lock().take()),
                 Arrival::Running => {}
             }
-            if lookahead.is_stopped()
-                && let Some(error) = self.board.error.lock().take()
-            {
-                return Err(error);
+            if lookahead.is_stopped() {
+                let error = self.board.error.lock().take();
+                error.map_or(Ok(()), Err)?;
             }
             match lookahead.claim_after(tx, &mut tried) {
                 Some(other) => self.run_ahead(other),

@@ -92,7 +92,8 @@ impl<S: Snapshot> WithScouts<'_, S> {
             drop(total);
             Ok((tally, state.into_inner()))
         })?;
-        if let Some(error) = board.error.lock().take() {
+        let error = board.error.lock().take();
+        if let Some(error) = error {
             return Err(error);
         }
         let mut stats = total.into_inner();
