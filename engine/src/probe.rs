@@ -2,6 +2,7 @@
 
 use crate::{plan::Plan, stock::Observer, transactions::Transactions};
 use alloy_primitives::{Address, U256, map::HashSet};
+use blockloom_state::Delta;
 use revm::{
     context_interface::result::{HaltReason, ResultAndState},
     state::EvmState,
@@ -16,7 +17,8 @@ const ENOUGH: u32 = 3;
 /// earlier one.
 const CHAIN: u32 = 6;
 
-/// Time after which the rest is not kept waiting any longer.
+/// Time after which the rest is not kept waiting any longer; twice that while
+/// everything depends on what was before.
 const LONG_ENOUGH: Duration = Duration::from_micros(100);
 
 /// Looks on while the first transactions of a block run one after another.
@@ -28,7 +30,10 @@ pub(crate) struct Probe<'p> {
     transactions: &'p Transactions<'p>,
     /// When the transaction that runs was started.
     started: Instant,
+    position: usize,
     seen: Seen,
+    /// What each did, by position; plain transfers are left out.
+    deltas: Vec<(usize, Delta)>,
     written: HashSet<(Address, U256)>,
 }
 
@@ -45,12 +50,24 @@ pub(crate) struct Seen {
 
 impl<'p> Probe<'p> {
     pub(crate) fn start(plan: &'p Plan, transactions: &'p Transactions<'p>) -> Self {
-        let (started, seen) = (Instant::now(), Seen::default());
-        Self { plan, transactions, started, seen, written: HashSet::default() }
+        Self {
+            plan,
+            transactions,
+            started: Instant::now(),
+            position: 0,
+            seen: Seen::default(),
+            deltas: Vec::new(),
+            written: HashSet::default(),
+        }
     }
 
     pub(crate) const fn seen(&self) -> Seen {
         self.seen
+    }
+
+    /// What each transaction seen did, by position.
+    pub(crate) fn into_deltas(self) -> Vec<(usize, Delta)> {
+        self.deltas
     }
 
     /// Whether a transaction that did this depends on an earlier one; notes
@@ -71,6 +88,7 @@ impl<'p> Probe<'p> {
 impl Observer for Probe<'_> {
     fn goes_on(&mut self, position: usize) -> bool {
         self.started = Instant::now();
+        self.position = position;
         self.seen.goes_on() && !self.plan.is_long(self.transactions, position)
     }
 
@@ -79,13 +97,15 @@ impl Observer for Probe<'_> {
         self.seen.gas += result.result.tx_gas_used();
         self.seen.transactions += 1;
         self.seen.dependent += u32::from(self.depends(&result.state));
+        self.deltas.push((self.position, Delta::of(&result.state, |_| false)));
     }
 }
 
 impl Seen {
     fn goes_on(&self) -> bool {
-        let enough = if self.is_chain() { CHAIN } else { ENOUGH };
-        self.transactions < enough && self.elapsed < LONG_ENOUGH
+        let (enough, long_enough) =
+            if self.is_chain() { (CHAIN, 2 * LONG_ENOUGH) } else { (ENOUGH, LONG_ENOUGH) };
+        self.transactions < enough && self.elapsed < long_enough
     }
 
     /// Whether each transaction seen depends on an earlier one.
@@ -134,7 +154,8 @@ mod tests {
         assert!(!seen(3, 1, 10).goes_on());
         assert!(seen(3, 2, 10).goes_on());
         assert!(!seen(CHAIN, CHAIN - 1, 10).goes_on());
-        assert!(!seen(1, 0, 100).goes_on());
+        assert!(!seen(1, 0, 200).goes_on());
+        assert!(!seen(2, 0, 100).goes_on());
     }
 
     #[test]

@@ -9,9 +9,7 @@ use crate::{
     error::{BlockError, InvalidBlock, from_evm},
     output::ExecutionStats,
     payoff::Payoff,
-    probe::Probe,
     speculative::Speculator,
-    stock::Observer,
     tally::Tally,
     transfer::Transfer,
     writes,
@@ -43,8 +41,6 @@ pub(crate) struct Leader<'m, 'a, B: DatabaseRef<Error = BaseStateError>> {
     due: Due,
     tally: Tally,
     payoff: Payoff,
-    /// Looks at the first transactions, until it is clear whether scouts help.
-    probe: Option<Probe<'m>>,
     drifts: Vec<Drift>,
     stats: ExecutionStats,
 }
@@ -53,6 +49,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
     pub(crate) fn new(
         board: &'m Board<'a>,
         state: &'m RefCell<BlockState<B>>,
+        tally: Tally,
         env: EvmEnv,
     ) -> Self {
         let speculator = Speculator::new(Sight::new(state, &board.lookahead), &env);
@@ -60,34 +57,24 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
             board,
             state,
             due: Due::to(env.block_env.beneficiary),
-            tally: Tally::new(&env),
+            tally,
             evm: EthEvmFactory::default().create_evm(Borrowed(state), env),
             speculator,
             payoff: Payoff::new(board.transactions.len(), board.n_scouts + 1),
-            probe: Some(Probe::start(board.plan, board.transactions)),
             drifts: Vec::new(),
             stats: ExecutionStats::default(),
         }
     }
 
-    /// Runs the block to its end; `send` sends the scouts out, if they are
-    /// likely to help.
+    /// Runs the rest of the block to its end.
     ///
     /// # Errors
     ///
     /// Those of the sequential path, at the same transaction; or the first of a
     /// scout's that is not about a transaction.
-    pub(crate) fn work(
-        mut self,
-        mut send: impl FnMut(),
-    ) -> Result<(Tally, ExecutionStats), BlockError> {
-        for position in 0..self.board.transactions.len() {
+    pub(crate) fn work(mut self) -> Result<(Tally, ExecutionStats), BlockError> {
+        for position in self.tally.receipts.len()..self.board.transactions.len() {
             let tx = TxIdx::new(position);
-            if let Some(probe) = &mut self.probe
-                && !(self.board.may_give_up && probe.goes_on(position))
-            {
-                self.decide(&mut send);
-            }
             match self.arrive(tx)? {
                 Some(outcome) => self.judge(tx, *outcome)?,
                 None => self.run(tx, None)?,
@@ -99,17 +86,6 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
         }
         self.settle()?;
         Ok((self.tally, self.stats))
-    }
-
-    /// Sends the scouts out, if that pays.
-    fn decide(&mut self, send: &mut impl FnMut()) {
-        let Some(probe) = self.probe.take() else { return };
-        if self.board.may_give_up && !self.board.plan.pays_with_scouts(&probe.seen()) {
-            self.board.lookahead.stop();
-        } else {
-            self.stats.workers = self.board.n_scouts + 1;
-            send();
-        }
     }
 
     /// Comes to `tx`; gives what running ahead left of it. Runs something else
@@ -240,11 +216,9 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
             let failure = self.state.borrow().failure().get().cloned();
             from_evm(self.number(), position, transactions.hash(position), error, failure)
         })?;
-        match &mut self.probe {
-            Some(probe) => probe.ran(&result),
+        if !self.board.has_long {
             // Otherwise the scouts may be busy with what takes long.
-            None if !self.board.has_long => self.payoff.untried(),
-            None => {}
+            self.payoff.untried();
         }
         let ResultAndState { result, state: accounts } = result;
         let mut state = self.state.borrow_mut();

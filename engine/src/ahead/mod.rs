@@ -30,12 +30,13 @@ use crate::{
     output::{BlockOutput, ExecutionStats, StopWatch},
     parallel::panic_message,
     plan::Plan,
+    probe::Probe,
     stock::Stock,
 };
 use alloy_evm::EvmEnv;
-use blockloom_scheduler::Lookahead;
+use blockloom_scheduler::{Lookahead, TxIdx};
 use blockloom_state::{BlockState, CodeCache, Snapshot};
-use board::{Board, ScoutId};
+use board::{Board, News, ScoutId};
 use ears::Ears;
 use leader::Leader;
 use parking_lot::Mutex;
@@ -66,30 +67,38 @@ impl<S: Snapshot> WithScouts<'_, S> {
         pool: &rayon::ThreadPool,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
         let mut watch = StopWatch::start();
+        let mut stats = ExecutionStats::default();
+        let base = SharedBase { memory: None, reader: self.reader()? };
+        let mut executor = self.stock.begun(base)?;
+        let mut probe = Probe::start(&self.plan, self.stock.transactions);
+        let plain = Some(&self.plan.rules);
+        if self.may_give_up {
+            self.stock.run_from(0, &mut executor, plain, &mut stats, &mut probe)?;
+        }
+        stats.stages.open = watch.lap();
+        if self.may_give_up && !self.plan.pays_with_scouts(&probe.seen()) {
+            let first = executor.receipts.len();
+            let output = self.stock.finish_from(first, executor, plain, &mut stats, watch)?;
+            return Ok((output, stats));
+        }
         let n_scouts = pool.current_num_threads() - 1;
-        let board = self.board(n_scouts);
-        let total = Mutex::new(ExecutionStats::default());
+        let (tally, state, env) = Stock::take_apart(executor);
+        let board = self.board(n_scouts, tally.receipts.len(), probe);
+        stats.workers = n_scouts + 1;
+        let total = Mutex::new(stats);
         let (tally, state) = pool.in_place_scope(|scope| {
             // However this ends, nobody is left behind.
             let _sent_home = SendsHome(&board.lookahead);
-            let send = || {
-                for id in 0..n_scouts {
-                    let (board, total) = (&board, &total);
-                    scope.spawn(move |_| {
-                        let scout = self.scout(ScoutId(id), board);
-                        total.lock().add(&scout);
-                    });
-                }
-            };
-            let base = SharedBase { memory: None, reader: self.reader()? };
-            let (_, state, env) = Stock::take_apart(self.stock.begun(base)?);
-            total.lock().stages.open = watch.lap();
+            for id in 0..n_scouts {
+                let (board, total) = (&board, &total);
+                scope.spawn(move |_| {
+                    let scout = self.scout(ScoutId(id), board);
+                    total.lock().add(&scout);
+                });
+            }
             let state = RefCell::new(state);
-            let (tally, leader) = Leader::new(&board, &state, env).work(send)?;
-            let mut total = total.lock();
-            total.add(&leader);
-            total.workers = leader.workers;
-            drop(total);
+            let (tally, leader) = Leader::new(&board, &state, tally, env).work()?;
+            total.lock().add(&leader);
             Ok((tally, state.into_inner()))
         })?;
         let error = board.error.lock().take();
@@ -104,12 +113,14 @@ impl<S: Snapshot> WithScouts<'_, S> {
         Ok((output, stats))
     }
 
-    fn board(&self, n_scouts: usize) -> Board<'_> {
+    /// The board of a block whose first `done` transactions are final, as
+    /// `probe` saw.
+    fn board(&self, n_scouts: usize, done: usize, probe: Probe<'_>) -> Board<'_> {
         let Stock { block, transactions, .. } = self.stock;
         let n_transactions = transactions.len();
         // Where scouts are forced to run, they are to meet others.
         let stretch = if self.may_give_up { self.plan.stretch() } else { 1 };
-        Board {
+        let board = Board {
             block,
             transactions,
             plan: &self.plan,
@@ -121,7 +132,13 @@ impl<S: Snapshot> WithScouts<'_, S> {
             error: Mutex::new(None),
             may_give_up: self.may_give_up,
             wants_states: self.stock.builds_access_list(),
+        };
+        (0..done).for_each(|position| board.lookahead.commit(TxIdx::new(position)));
+        for (position, delta) in probe.into_deltas() {
+            let news = News { by: None, delta, correction: None };
+            board.news[position].get_or_init(|| Box::new(news));
         }
+        board
     }
 
     /// One scout, from its reader to the end of the block. A panic ends the
