@@ -14,6 +14,9 @@ pub enum StoreError {
     /// A store is created in a folder of its own.
     #[error("{0} exists and is not an empty folder")]
     NotEmpty(PathBuf),
+    /// Another process, or another thread of this one, is making a store there.
+    #[error("a store is being made at {0}")]
+    Unfinished(PathBuf),
     /// There is nothing to open.
     #[error("there is no store at {0}")]
     NotFound(PathBuf),
