@@ -51,4 +51,6 @@ pub(crate) use source::{NodeLog, NodeSource};
 pub(crate) use update::{Change, PartialTrie};
 
 #[cfg(test)]
+pub(crate) mod oracle;
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-use super::{index::NewNodes, walk::get, *};
+use super::{index::NewNodes, oracle::root_by_eth_trie, walk::get, *};
 use crate::memory::arbitrary;
 use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
 use alloy_rlp::Encodable;
@@ -78,16 +78,6 @@ fn apply(leaves: &mut Leaves, writes: Writes) {
             None => leaves.remove(&key),
         };
     }
-}
-
-/// The root by a library that shares no code with this one.
-fn root_by_eth_trie(leaves: &Leaves) -> B256 {
-    let db = std::sync::Arc::new(eth_trie::MemoryDB::new(true));
-    let mut trie = eth_trie::EthTrie::new(db);
-    for (key, value) in leaves {
-        eth_trie::Trie::insert(&mut trie, key.as_slice(), value).unwrap();
-    }
-    B256::from(eth_trie::Trie::root_hash(&mut trie).unwrap().0)
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! A store beside a state in memory, over random blocks.
 
 use super::*;
-use crate::memory::arbitrary;
+use crate::{memory::arbitrary, trie::oracle::state_root_by_eth_trie};
 use proptest::{collection, prelude::*};
 
 /// Every account, slot and code that random changes can touch is the same.
@@ -36,6 +36,7 @@ proptest! {
             let tip = chain.store.tip();
             prop_assert_eq!(chain.commit(&changes).unwrap().root, header.state_root);
             prop_assert_eq!(chain.store.tip().number, tip.number + 1);
+            prop_assert_eq!(chain.store.tip().root, state_root_by_eth_trie(&chain.state));
             if reopen {
                 chain = chain.reopen();
             }
