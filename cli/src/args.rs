@@ -2,6 +2,7 @@
 
 use crate::fetch::BlockRange;
 use alloy_primitives::{Address, B256, U256};
+use blockloom_state::Durability;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::{path::PathBuf, time::Duration};
@@ -74,6 +75,12 @@ pub struct ReplayArgs {
     /// Proof-of-stake chains are final after 64.
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub undo_depth: u64,
+    /// What a loss of power may cost; a crash of the program never costs a committed block.
+    /// `block`: nothing, a block counts as committed once it is synced to disk. A number N: fewer
+    /// than N blocks, since one of N commits is synced, and the last. `none`: any number of blocks,
+    /// for measurements. The store is at a block boundary in any case.
+    #[arg(long, value_name = "block|N|none", default_value = "block", value_parser = durability)]
+    pub durability: Durability,
     /// Worker threads; 0 uses every core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub workers: usize,
@@ -386,6 +393,18 @@ fn worker_count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// How often commits are synced.
+fn durability(text: &str) -> Result<Durability, String> {
+    match text.trim() {
+        "block" => Ok(Durability::Synced),
+        "none" => Ok(Durability::Unsynced),
+        number => match number.parse() {
+            Ok(n) => Ok(Durability::Every(n)),
+            Err(_) => Err("neither `block` nor `none` nor a number of blocks above 0".to_owned()),
+        },
+    }
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
         Ok(0) => Err("at least 1 is needed".to_owned()),
@@ -421,6 +440,17 @@ fn gas(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durability_is_a_word_or_a_number() {
+        let every = |n| Ok(Durability::Every(n));
+        assert_eq!(durability("block"), Ok(Durability::Synced));
+        assert_eq!(durability(" none "), Ok(Durability::Unsynced));
+        assert_eq!(durability("16"), every(16.try_into().unwrap()));
+        for wrong in ["", "0", "-1", "all", "1.5", "99999999999999999999"] {
+            assert!(durability(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn gas_may_have_a_unit() {

@@ -16,6 +16,7 @@ mod source;
 mod totals;
 mod walk;
 
+pub(crate) use base::Keep;
 pub(crate) use chain::{ChainReplay, DecodedBlocks, Overlap};
 pub(crate) use executor::{Executor, invalid, refused};
 pub use totals::{ReplayTotals, Stages};

@@ -13,7 +13,7 @@
 use crate::{
     BenchArgs, CliError, Console,
     console::{Unit, table},
-    replay::{ChainReplay, DecodedBlocks, Executor, Overlap, Stages},
+    replay::{ChainReplay, DecodedBlocks, Executor, Keep, Overlap, Stages},
 };
 use alloy_rlp::Encodable;
 use blockloom_benches::{ENVIRONMENT, PeakMeter};
@@ -22,6 +22,7 @@ use blockloom_fixtures::{
     ChainReader, GenesisBlock,
     demo::{LongChain, LongParams, Shape},
 };
+use blockloom_state::Durability;
 use serde::{Deserialize, Serialize};
 use std::{
     env,
@@ -154,8 +155,9 @@ impl Side {
             Overlap::InTurn => Executor::with(1, Mode::Sequential, false)?,
             Overlap::Pipelined => Executor::with(workers, Mode::Adaptive, false)?,
         };
-        let place = (Some(&*folder.join(db)), UNDO_DEPTH);
-        let replay = ChainReplay::open(spec, executor, place, overlap, genesis)?;
+        let db = folder.join(db);
+        let keep = Keep { db: Some(&db), undo_depth: UNDO_DEPTH, durability: Durability::Synced };
+        let replay = ChainReplay::open(spec, executor, keep, overlap, genesis)?;
         let (time, stages) = (Duration::ZERO, Stages::default());
         Ok(Self { replay, time, stages, blocks: 0, txs: 0, bytes: 0 })
     }

@@ -13,10 +13,7 @@ use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
 };
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// State at a block boundary, and the way to the next one.
 #[derive(Debug)]
@@ -38,17 +35,22 @@ pub(crate) enum Base {
     },
 }
 
+/// Where state is kept, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep<'a> {
+    /// Folder of the store; `None` keeps state in memory.
+    pub(crate) db: Option<&'a Path>,
+    /// Blocks that can be unwound.
+    pub(crate) undo_depth: u64,
+    /// What commits survive.
+    pub(crate) durability: Durability,
+}
+
 impl Base {
-    /// The store in `db`, created from `genesis` if the folder is absent or
-    /// empty; without `db`, the genesis state in memory. The store keeps
-    /// `undo_depth` blocks that can be unwound, and its commits are of this
-    /// `durability`.
-    pub(crate) fn open(
-        db: Option<&Path>,
-        undo_depth: u64,
-        durability: Durability,
-        genesis: GenesisBlock,
-    ) -> Result<Self, CliError> {
+    /// The store that is asked for, created from `genesis` if its folder is
+    /// vacant; the genesis state in memory if none is.
+    pub(crate) fn open(keep: Keep<'_>, genesis: GenesisBlock) -> Result<Self, CliError> {
+        let Keep { db, undo_depth, durability } = keep;
         let Some(path) = db else {
             let root = genesis.header.state_root;
             let tip = Tip { number: genesis.header.number, hash: genesis.hash, root };
@@ -56,7 +58,7 @@ impl Base {
             return Ok(Self::Memory { state, head: Box::new(RwLock::new((genesis.header, tip))) });
         };
         let failed = |source| CliError::Store { path: path.to_owned(), source };
-        let store = if is_vacant(path)? {
+        let store = if Store::is_vacant(path).map_err(failed)? {
             Store::create(
                 path,
                 &Genesis {
@@ -227,14 +229,5 @@ impl Next {
             Self::Applied { root } => *root,
             Self::Prepared(prepared) => prepared.root(),
         }
-    }
-}
-
-/// Whether `path` is free for a new store.
-fn is_vacant(path: &Path) -> Result<bool, CliError> {
-    match fs::read_dir(path) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(CliError::read(path, error)),
     }
 }

@@ -1,7 +1,7 @@
 //! Replays a chain, block after block, on one state.
 
 use super::{
-    base::Base,
+    base::{Base, Keep},
     executor::{Executor, invalid},
     interrupt::Interrupt,
     source::ChainInput,
@@ -37,8 +37,9 @@ pub(super) fn replay(
     let overlap =
         if args.no_pipeline || args.compare { Overlap::InTurn } else { Overlap::Pipelined };
     let mut tally = Tally::start();
-    let place = (args.db.as_deref(), args.undo_depth);
-    let mut chain = ChainReplay::open(spec, executor, place, overlap, genesis)?;
+    let ReplayArgs { undo_depth, durability, .. } = *args;
+    let keep = Keep { db: args.db.as_deref(), undo_depth, durability };
+    let mut chain = ChainReplay::open(spec, executor, keep, overlap, genesis)?;
     let (blocks, length) = open(input)?;
     let bar = console.bar(length, Unit::Bytes);
     let interrupt =
@@ -129,25 +130,26 @@ pub(crate) struct ChainReplay {
     walk: Walk,
     /// Computes state roots.
     hashing: ThreadPool,
+    durability: Durability,
 }
 
 impl ChainReplay {
-    /// Opens the state: the store at `place`, which keeps so many blocks that
-    /// can be unwound, or memory.
+    /// Opens the state, which is kept as `keep` says.
     pub(crate) fn open(
         spec: ChainSpec,
         executor: Executor,
-        (db, undo_depth): (Option<&Path>, u64),
+        keep: Keep<'_>,
         overlap: Overlap,
         genesis: GenesisBlock,
     ) -> Result<Self, CliError> {
         let first = (genesis.header.clone(), genesis.hash);
-        // Pipelined, whole groups of blocks are synced before they are reported.
-        let durability = match overlap {
-            Overlap::InTurn => Durability::Synced,
-            Overlap::Pipelined => Durability::Unsynced,
+        let Keep { durability, .. } = keep;
+        let of_commits = match (overlap, durability) {
+            // Whole groups of blocks are synced before they are reported.
+            (Overlap::Pipelined, Durability::Synced) => Durability::Unsynced,
+            _ => durability,
         };
-        let base = Base::open(db, undo_depth, durability, genesis)?;
+        let base = Base::open(Keep { durability: of_commits, ..keep }, genesis)?;
         let walk = Walk::new(spec, base.tip(), base.tip_header()?, first);
         let workers = executor.engine.workers();
         let threads = match overlap {
@@ -161,7 +163,7 @@ impl ChainReplay {
             .build()
             .map_err(|source| CliError::HashThreads { threads, source })?;
         let state = Overlay::new(base, CacheSize::default());
-        Ok(Self { executor, overlap, state, walk, hashing })
+        Ok(Self { executor, overlap, state, walk, hashing, durability })
     }
 
     /// The last block that is part of the state.
@@ -170,7 +172,8 @@ impl ChainReplay {
     }
 
     /// Replays `blocks`, until `stop` says to take no more, and hands each to
-    /// `report` once it is part of the state, in order.
+    /// `report` once it is part of the state, in order: where every block is
+    /// to be synced, once it is.
     ///
     /// # Errors
     ///
@@ -182,10 +185,16 @@ impl ChainReplay {
         stop: &(dyn Fn() -> bool + Sync),
         report: impl FnMut(Report) -> Result<(), CliError>,
     ) -> Result<Ended, CliError> {
-        match self.overlap {
+        let ended = match self.overlap {
             Overlap::InTurn => self.run_in_turn(blocks, stop, report),
             Overlap::Pipelined => self.run_pipelined(blocks, stop, report),
-        }
+        };
+        // What the last full group left; the blocks before a failure are kept.
+        let synced = match self.durability {
+            Durability::Every(_) => self.state.base().sync(),
+            Durability::Synced | Durability::Unsynced => Ok(()),
+        };
+        ended.and_then(|ended| synced.map(|()| ended))
     }
 
     fn run_in_turn(
@@ -220,8 +229,9 @@ impl ChainReplay {
         stop: &(dyn Fn() -> bool + Sync),
         report: impl FnMut(Report) -> Result<(), CliError>,
     ) -> Result<Ended, CliError> {
-        let Self { executor, state, walk, hashing, .. } = self;
+        let Self { executor, state, walk, hashing, durability, .. } = self;
         let (executor, state, hashing) = (&*executor, &*state, &*hashing);
+        let syncs = *durability == Durability::Synced;
         let base = state.base();
         let tip = walk.number();
         let stages = PipelineStages {
@@ -257,7 +267,7 @@ impl ChainReplay {
             },
             settle: |reports: &mut [Report]| {
                 let start = Instant::now();
-                if reports.iter().any(|report| report.record.is_some()) {
+                if syncs && reports.iter().any(|report| report.record.is_some()) {
                     base.sync()?;
                 }
                 if let Some(first) = reports.first_mut() {

@@ -12,8 +12,8 @@ use crate::BlockChanges;
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 use parking_lot::RwLockUpgradableReadGuard;
-use rocksdb::{WriteBatch, WriteOptions};
-use std::collections::BTreeMap;
+use rocksdb::WriteBatch;
+use std::{collections::BTreeMap, num::NonZeroU64};
 
 /// A block to be written on top of the tip.
 #[derive(Clone, Copy, Debug)]
@@ -36,22 +36,32 @@ pub struct Committed {
 }
 
 /// What a finished commit survives.
+///
+/// The end of the process, however sudden, costs nothing in any case: what was
+/// written is the system's then. This is about the end of the system, such as a
+/// loss of power. It may cost the newest blocks that have not been synced, each
+/// of them whole: what is left is always the state after some block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// Loss of power: each commit waits for the disk.
+    /// Each commit waits for the disk, so a finished one is never lost.
     #[default]
     Synced,
-    /// The end of this process, however sudden. After a loss of power the
-    /// newest blocks may be gone; those left are whole. [`Store::sync`] catches
-    /// up.
+    /// Every so many commits one waits for the disk, which makes those before
+    /// it safe as well. Fewer blocks than this can be lost.
+    Every(NonZeroU64),
+    /// No commit waits, and any number of blocks can be lost that
+    /// [`Store::sync`] has not caught up with.
     Unsynced,
 }
 
 impl Durability {
-    fn write_options(self) -> WriteOptions {
-        let mut options = WriteOptions::default();
-        options.set_sync(self == Self::Synced);
-        options
+    /// Whether a commit waits for the disk, if `n_unsynced` before it did not.
+    pub(super) const fn syncs_after(self, n_unsynced: u64) -> bool {
+        match self {
+            Self::Synced => true,
+            Self::Every(n) => n_unsynced.saturating_add(1) >= n.get(),
+            Self::Unsynced => false,
+        }
     }
 }
 
@@ -69,7 +79,7 @@ impl Store {
     ///
     /// If the disk refuses.
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.tables.db.flush_wal(true).map_err(StoreError::database("syncing the log"))
+        self.tables.sync().map_err(StoreError::database("syncing the log"))
     }
 
     /// Writes a block and makes it the tip: all of it or, on an error, nothing.
@@ -125,10 +135,11 @@ impl Store {
             batch.put(Family::Undo, &keys::header(number), &undo)?;
         }
         batch.put_tip(&tip)?;
-        let bytes_written = batch.write(self.durability)?;
+        let syncs = self.durability.syncs_after(head.n_unsynced);
+        let bytes_written = batch.write(syncs)?;
         self.remember(prepared);
         let mut head = RwLockUpgradableReadGuard::upgrade(head);
-        head.tip = tip;
+        head.moved_to(tip, syncs);
         head.oldest_undo = oldest_undo;
         Ok(Committed { root, bytes_written })
     }
@@ -251,13 +262,11 @@ impl<'a> BlockBatch<'a> {
         self.put(Family::Meta, meta::TIP, &codec::encode_tip(tip))
     }
 
-    /// Writes everything and returns the size in bytes.
-    pub(super) fn write(self, durability: Durability) -> Result<usize, StoreError> {
+    /// Writes everything, waits for the disk if it `syncs`, and returns the
+    /// size in bytes.
+    pub(super) fn write(self, syncs: bool) -> Result<usize, StoreError> {
         let bytes = self.batch.size_in_bytes();
-        self.tables
-            .db
-            .write_opt(self.batch, &durability.write_options())
-            .map_err(StoreError::database("writing a block"))?;
+        self.tables.write(self.batch, syncs).map_err(StoreError::database("writing a block"))?;
         Ok(bytes)
     }
 }

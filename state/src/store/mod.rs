@@ -35,6 +35,7 @@ mod tables;
 mod trie_nodes;
 mod tuning;
 mod undo;
+mod vacancy;
 mod verify;
 mod verify_trie;
 mod view;
@@ -97,6 +98,16 @@ struct Head {
     /// First block with an undo record; the one after the tip if there is
     /// none.
     oldest_undo: u64,
+    /// Commits since the last one that waited for the disk.
+    n_unsynced: u64,
+}
+
+impl Head {
+    /// Notes a new tip, whose write waited for the disk if it `syncs`.
+    const fn moved_to(&mut self, tip: Tip, syncs: bool) {
+        self.tip = tip;
+        self.n_unsynced = if syncs { 0 } else { self.n_unsynced.saturating_add(1) };
+    }
 }
 
 impl Store {

@@ -11,6 +11,7 @@ use super::{
     trie_nodes::StoredTrie,
     tuning,
     undo::UNDO_DEPTH,
+    vacancy::{self, Unfinished},
 };
 use crate::{
     MemoryState,
@@ -22,12 +23,7 @@ use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use parking_lot::RwLock;
 use revm::primitives::KECCAK_EMPTY;
 use rocksdb::{DB, Options};
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
 /// Version of the layout that this program reads and writes. A change of keys,
 /// values or families is a new version.
@@ -50,7 +46,9 @@ pub struct Genesis<'a> {
 }
 
 impl Store {
-    /// Creates a store at `path`, a folder that is empty or not there yet.
+    /// Creates a store at `path`, a folder that [is vacant](Self::is_vacant).
+    ///
+    /// A program that ends on the way leaves a folder that is still vacant.
     ///
     /// # Errors
     ///
@@ -81,7 +79,7 @@ impl Store {
         let options = tuning::database();
         let db = DB::open_cf_descriptors(&options, path, tuning::families())
             .map_err(|source| opening(path, source))?;
-        let tables = Tables { db, options };
+        let tables = Tables::new(db, options);
         check_schema(path, tables.schema()?)?;
         Self::with_tables(tables)
     }
@@ -101,7 +99,7 @@ impl Store {
             durability: Durability::default(),
             undo_depth: UNDO_DEPTH,
             nodes,
-            head: RwLock::new(Head { tip, oldest_undo }),
+            head: RwLock::new(Head { tip, oldest_undo, n_unsynced: 0 }),
         })
     }
 }
@@ -117,70 +115,47 @@ pub(super) struct Beginning<'a> {
 
 /// Makes a store with the state that `changes` lead to from nothing.
 ///
-/// It is made in a folder beside its own and moved there when it is whole, so
-/// that whatever ends the program leaves a store or none. What an attempt that
-/// was cut short has left is removed by the next one.
+/// The folder is marked as unfinished until the store in it is whole, so that
+/// whatever ends the program leaves a store or something that the next attempt
+/// takes for an empty folder. Nothing is moved into place: the folder may be a
+/// mount point, or the end of a link.
 pub(super) fn begin(
     path: &Path,
     beginning: &Beginning<'_>,
     changes: &HashedChanges,
 ) -> Result<Store, StoreError> {
-    let [.., (_, header)] = beginning.headers else {
-        return Err(not_a_store(path, "it would have no block"));
-    };
-    check_vacant(path)?;
-    batch::check_root(header.number, changes.root_from_nothing(), header.state_root)?;
-
-    let unfinished = unfinished(path);
-    remove_unfinished(&unfinished)?;
-    make(&unfinished, beginning, changes)?;
-    move_into_place(&unfinished, path)?;
-    Store::open(path)
-}
-
-/// Where the store that will be at `path` is made.
-fn unfinished(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".unfinished");
-    path.with_file_name(name)
-}
-
-fn remove_unfinished(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::Io { doing: "removing", path: path.to_owned(), source: error })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Moves a finished store to its place, and sees that it stays there.
-fn move_into_place(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let failed =
-        |source| StoreError::Io { doing: "moving the new store to", path: to.to_owned(), source };
-    std::fs::rename(from, to).map_err(failed)?;
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = File::open(parent.unwrap_or_else(|| Path::new("."))).map_err(failed)?;
-    parent.sync_all().map_err(failed)
-}
-
-/// Makes the store in the folder `path`, and closes it.
-fn make(path: &Path, beginning: &Beginning<'_>, changes: &HashedChanges) -> Result<(), StoreError> {
     let [.., (hash, header)] = beginning.headers else {
         return Err(not_a_store(path, "it would have no block"));
     };
-    let (number, root) = (header.number, header.state_root);
+    let tip = Tip { number: header.number, hash: *hash, root: header.state_root };
+    if !vacancy::is_vacant(path)? {
+        return Err(StoreError::NotEmpty(path.to_owned()));
+    }
+    batch::check_root(tip.number, changes.root_from_nothing(), tip.root)?;
+    let unfinished = Unfinished::begin(path)?;
+    let tables = make(path, beginning, tip, changes)?;
+    unfinished.finish()?;
+    Store::with_tables(tables)
+}
+
+/// Writes the first state into the folder `path`.
+fn make(
+    path: &Path,
+    beginning: &Beginning<'_>,
+    tip: Tip,
+    changes: &HashedChanges,
+) -> Result<Tables, StoreError> {
     let mut options = tuning::database();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     let db = DB::open_cf_descriptors(&options, path, tuning::families())
         .map_err(|source| opening(path, source))?;
-    let tables = Tables { db, options };
-    let nothing = Tip { number, hash: *hash, root: EMPTY_ROOT_HASH };
+    let tables = Tables::new(db, options);
+    let nothing = Tip { root: EMPTY_ROOT_HASH, ..tip };
     let cache = NodeCache::new(NODE_CACHE_BYTES);
     let prepared = prepare_on(nothing, &tables.view(), &cache, changes)?;
-    // The same root by another way: the one above came from all leaves.
-    batch::check_root(number, prepared.root, root)?;
+    // The same root by another way: the one before came from all leaves.
+    batch::check_root(tip.number, prepared.root, tip.root)?;
     let mut batch = BlockBatch::new(&tables);
     batch.put_state(&prepared)?;
     batch.put_code(&prepared.code)?;
@@ -190,11 +165,11 @@ fn make(path: &Path, beginning: &Beginning<'_>, changes: &HashedChanges) -> Resu
     }
     batch.put(Family::Meta, meta::CHAIN_ID, &beginning.chain_id.to_be_bytes())?;
     batch.put(Family::Meta, meta::GENESIS_HASH, beginning.genesis_hash.as_slice())?;
-    let first = beginning.headers.first().map_or(*hash, |(hash, _)| *hash);
+    let first = beginning.headers.first().map_or(tip.hash, |(hash, _)| *hash);
     batch.put(Family::Meta, meta::FIRST_HEADER, first.as_slice())?;
     batch.put(Family::Meta, meta::SCHEMA, &SCHEMA.to_be_bytes())?;
-    batch.put_tip(&Tip { root, ..nothing })?;
-    batch.write(Durability::Synced)?;
+    batch.put_tip(&tip)?;
+    batch.write(true)?;
     // Out of the log, so that damage to the log can cost later blocks but
     // never the first state.
     for family in Family::ALL {
@@ -203,7 +178,7 @@ fn make(path: &Path, beginning: &Beginning<'_>, changes: &HashedChanges) -> Resu
             .flush_cf(tables.family(family)?)
             .map_err(StoreError::database("writing the first state"))?;
     }
-    Ok(())
+    Ok(tables)
 }
 
 fn check_tip(tables: &Tables, tip: &Tip) -> Result<(), StoreError> {
@@ -245,23 +220,13 @@ fn check_codes(state: &MemoryState) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check_vacant(path: &Path) -> Result<(), StoreError> {
-    let entries = std::fs::read_dir(path).map(|mut entries| entries.next());
-    match entries {
-        Ok(None) => Ok(()),
-        Ok(Some(_)) => Err(StoreError::NotEmpty(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            Err(StoreError::NotEmpty(path.to_owned()))
-        }
-        Err(source) => Err(StoreError::Io { doing: "looking into", path: path.to_owned(), source }),
-    }
-}
-
 fn check_present(path: &Path) -> Result<(), StoreError> {
     let io = |source| StoreError::Io { doing: "looking for", path: path.to_owned(), source };
     if !path.try_exists().map_err(io)? {
         return Err(StoreError::NotFound(path.to_owned()));
+    }
+    if vacancy::is_unfinished(path)? {
+        return Err(not_a_store(path, "it was begun and not finished; create it again"));
     }
     // The file that every RocksDB folder has. RocksDB must not be asked: it
     // would leave files of its own in a folder of somebody else's.
@@ -302,14 +267,14 @@ fn read_schema(path: &Path) -> Result<Option<u32>, StoreError> {
     let options = Options::default();
     let db = DB::open_cf_for_read_only(&options, path, families, false)
         .map_err(|source| opening(path, source))?;
-    Tables { db, options }.schema()
+    Tables::new(db, options).schema()
 }
 
 fn check_schema(path: &Path, found: Option<u32>) -> Result<(), StoreError> {
     match found {
         Some(SCHEMA) => Ok(()),
         Some(found) => Err(StoreError::Schema { path: path.to_owned(), found, expected: SCHEMA }),
-        None => Err(not_a_store(path, "it has no layout version; was its creation cut short?")),
+        None => Err(not_a_store(path, "it has no layout version")),
     }
 }
 
@@ -317,7 +282,7 @@ fn not_a_store(path: &Path, reason: impl Into<String>) -> StoreError {
     StoreError::NotAStore { path: path.to_owned(), reason: reason.into() }
 }
 
-fn opening(path: &Path, source: rocksdb::Error) -> StoreError {
+pub(super) fn opening(path: &Path, source: rocksdb::Error) -> StoreError {
     // RocksDB has no code for a lock that is taken, only this message.
     if source.as_ref().contains("While lock file") || source.as_ref().contains("lock hold by") {
         return StoreError::Locked { path: path.to_owned(), source };

@@ -8,13 +8,18 @@ use super::{
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U256, keccak256};
-use rocksdb::{ColumnFamily, DB, DBPinnableSlice, IteratorMode, Options, ReadOptions};
+use parking_lot::Mutex;
+use rocksdb::{
+    ColumnFamily, DB, DBPinnableSlice, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+};
 
 /// The open database.
 pub(super) struct Tables {
     pub(super) db: DB,
     /// The options it was opened with, which also count what it does.
     pub(super) options: Options,
+    /// Why the first write failed that did; held while one is under way.
+    failure: Mutex<Option<rocksdb::Error>>,
 }
 
 impl std::fmt::Debug for Tables {
@@ -24,6 +29,25 @@ impl std::fmt::Debug for Tables {
 }
 
 impl Tables {
+    pub(super) const fn new(db: DB, options: Options) -> Self {
+        Self { db, options, failure: Mutex::new(None) }
+    }
+
+    /// Writes all of `batch`, and waits for the disk if it `syncs`.
+    pub(super) fn write(&self, batch: WriteBatch, syncs: bool) -> Result<(), rocksdb::Error> {
+        let mut options = WriteOptions::default();
+        options.set_sync(syncs);
+        let mut failure = self.failure.lock();
+        let written = self.db.write_opt(batch, &options);
+        written.map_err(|error| failure.get_or_insert(error).clone())
+    }
+
+    /// Waits until everything written is on disk.
+    pub(super) fn sync(&self) -> Result<(), rocksdb::Error> {
+        // After a write that failed RocksDB says that there was one, and not why.
+        self.db.flush_wal(true).map_err(|error| self.failure.lock().get_or_insert(error).clone())
+    }
+
     pub(super) fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
         let missing = || StoreError::Missing { family: family.name(), key: Bytes::new() };
         self.db.cf_handle(family.name()).ok_or_else(missing)

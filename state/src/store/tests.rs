@@ -3,6 +3,7 @@ mod dumped;
 mod random;
 mod reorg;
 mod tries;
+mod vacancy;
 
 use super::{
     codec,
@@ -301,6 +302,34 @@ fn a_store_of_another_version_says_so() {
     db.put_cf(db.cf_handle("meta").unwrap(), meta::SCHEMA, 1_u32.to_be_bytes()).unwrap();
     drop(db);
     assert!(is_schema(old.path(), 1));
+}
+
+#[test]
+fn commits_are_synced_as_often_as_asked() {
+    let every = |n: u64| Durability::Every(n.try_into().unwrap());
+    // Commits, out of seven, that wait for the disk.
+    let cases: [(_, &[u64]); 5] = [
+        (Durability::Synced, &[1, 2, 3, 4, 5, 6, 7]),
+        (every(1), &[1, 2, 3, 4, 5, 6, 7]),
+        (every(3), &[3, 6]),
+        (every(8), &[]),
+        (Durability::Unsynced, &[]),
+    ];
+    for (durability, expected) in cases {
+        let mut chain = Chain::new(genesis_state());
+        chain.store = chain.store.with_durability(durability);
+        let mut synced = Vec::new();
+        for block in 1..=7 {
+            let syncs = |store: &Store| {
+                store.tables.options.get_ticker_count(rocksdb::statistics::Ticker::WalFileSynced)
+            };
+            let before = syncs(&chain.store);
+            chain.commit(&changes(block, block, block)).unwrap();
+            synced.extend((syncs(&chain.store) > before).then_some(block));
+        }
+        assert_eq!(synced, expected, "{durability:?}");
+        assert_eq!(chain.reopen().store.tip().number, 7);
+    }
 }
 
 #[test]

@@ -220,9 +220,10 @@ impl Store {
         batch.delete(Family::Headers, &keys::header(tip.number))?;
         batch.delete(Family::Undo, &keys::header(tip.number))?;
         batch.put_tip(&parent)?;
-        batch.write(self.durability)?;
+        let syncs = self.durability.syncs_after(head.n_unsynced);
+        batch.write(syncs)?;
         self.remember(&prepared);
-        RwLockUpgradableReadGuard::upgrade(head).tip = parent;
+        RwLockUpgradableReadGuard::upgrade(head).moved_to(parent, syncs);
         Ok(parent)
     }
 }

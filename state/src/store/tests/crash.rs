@@ -128,3 +128,53 @@ fn a_turned_byte_is_noticed_or_harmless() {
     }
     assert!(n_refused > 0, "no file was damaged where it matters");
 }
+
+/// What a file system that lost a part of a file has.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    Removed,
+    Emptied,
+    /// All but this many eighths.
+    Cut(usize),
+}
+
+#[test]
+fn a_lost_file_is_noticed_or_harmless() {
+    let losses =
+        [Loss::Removed, Loss::Emptied, Loss::Cut(1), Loss::Cut(3), Loss::Cut(5), Loss::Cut(7)];
+    let mut refused = std::collections::BTreeSet::new();
+    for (flush, n_unwound) in [(false, 0), (true, 0), (true, 2)] {
+        let (folder, states) = history(flush, n_unwound);
+        for file in files(folder.path()) {
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            for loss in losses {
+                let copy = copy_of(folder.path());
+                let path = copy.path().join(&name);
+                let bytes = fs::read(&file).unwrap();
+                match loss {
+                    Loss::Removed => fs::remove_file(path).unwrap(),
+                    Loss::Emptied => fs::write(path, "").unwrap(),
+                    Loss::Cut(n) => {
+                        fs::write(path, &bytes[..bytes.len() - bytes.len() * n / 8]).unwrap();
+                    }
+                }
+                let found = Store::open(copy.path()).and_then(|store| {
+                    store.verify()?;
+                    Ok(store)
+                });
+                match found {
+                    Ok(store) => drop(check_whole(store, copy, &states)),
+                    Err(error) => {
+                        let message = error.to_string();
+                        assert!(!message.is_empty(), "{name} {loss:?}: {error:?}");
+                        let kind = name.trim_matches(|c: char| c.is_ascii_digit() || c == '-');
+                        refused.insert(kind.to_owned());
+                    }
+                }
+            }
+        }
+    }
+    for kind in [".sst", "CURRENT", "MANIFEST"] {
+        assert!(refused.contains(kind), "no loss of {kind} was noticed: {refused:?}");
+    }
+}
