@@ -243,28 +243,6 @@ fn a_store_in_use_is_refused() {
     drop(store);
 }
 
-/// A limit on file size stands in for a full disk: the system refuses to let
-/// the store's files grow.
-#[test]
-fn a_disk_that_takes_no_more_leaves_whole_blocks() {
-    let copy = Copy::new();
-    let mut shell = std::process::Command::new("bash");
-    // Ignored, the signal becomes an error of the write.
-    let script = "trap '' XFSZ; ulimit -f $1; shift; exec \"$@\"";
-    let program = env!("CARGO_BIN_EXE_blockloom");
-    let (chain, db) = (copy.text("chain.rlp"), copy.text("db"));
-    shell.args(["-c", script, "bash", "160", program, "replay", &chain, "--db", &db, "--json"]);
-    let full = Finished::from(shell.output().unwrap());
-    full.assert_refused(2, &["store"]);
-
-    let tip = copy.tip();
-    let reported = full.json().last().map_or(0, |block| block["block"].as_u64().unwrap());
-    assert_eq!(tip.number, reported, "{full:?}");
-    assert!((1..copy.blocks.len() as u64).contains(&tip.number), "not in the middle: {tip:?}");
-    // With room again, the rest goes in.
-    assert_eq!(copy.replay().totals()["tip"], copy.blocks.len());
-}
-
 #[test]
 fn results_that_cannot_be_written_are_an_error() {
     let full = Path::new("/dev/full");

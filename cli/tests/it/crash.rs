@@ -4,7 +4,10 @@
 //! `make crash` runs many more rounds; `BLOCKLOOM_KILLS` and `BLOCKLOOM_SEED`
 //! choose how many, and where.
 
-use crate::program::{command, run_ok};
+use crate::{
+    data::demo,
+    program::{command, run_ok},
+};
 use alloy_primitives::keccak256;
 use alloy_rlp::Encodable;
 use blockloom_fixtures::demo::{DemoChain, DemoParams};
@@ -12,10 +15,11 @@ use blockloom_state::Store;
 use serde_json::Value;
 use std::{
     env, fs,
+    io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tempfile::tempdir;
 
@@ -28,6 +32,12 @@ const KILLS: u64 = 60;
 
 /// Every so many kills everything in the store is recomputed.
 const VERIFY_EVERY: u64 = 10;
+
+/// The end of a program must cost nothing at any of them.
+const DURABILITIES: [&str; 3] = ["block", "5", "none"];
+
+/// Imports that are killed in a normal test run.
+const IMPORTS: u64 = 20;
 
 fn setting(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().expect("it is a number"))
@@ -50,19 +60,47 @@ struct Landed {
     unwinding: u64,
 }
 
-/// Runs the program, kills it after `delay`, and gives the last block it said
+/// When a program is killed: after it said that so many blocks are committed,
+/// and so long. That it has said something does not depend on how busy the
+/// machine is.
+#[derive(Debug)]
+struct Moment {
+    records: u64,
+    delay: Duration,
+}
+
+impl Moment {
+    /// While it starts, opens the store or makes one.
+    fn early(seed: u64, nth: u64) -> Self {
+        Self { records: 0, delay: Duration::from_micros(below(60_000, seed, nth)) }
+    }
+
+    /// While it is at one of the next few blocks.
+    fn midway(seed: u64, nth: u64) -> Self {
+        let records = 1 + below(BLOCKS / 4, seed, nth);
+        Self { records, delay: Duration::from_micros(below(5_000, seed, nth + 1)) }
+    }
+}
+
+/// Runs the program, kills it at this moment, and gives the last block it said
 /// to be committed.
-fn kill_after(delay: Duration, args: &[&str]) -> Option<u64> {
+fn kill_at(moment: &Moment, args: &[&str]) -> Option<u64> {
     let mut child =
         command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let mut last = None;
+    let mut note = |line: Result<String, _>| {
+        // The last line may be cut.
+        let record = serde_json::from_str::<Value>(&line.expect("it writes text"));
+        last = record.ok().and_then(|record| record["block"].as_u64()).or(last);
+    };
+    (0..moment.records).map_while(|_| lines.next()).for_each(&mut note);
     // Not to wait for anything: the moment is what the seed says.
-    thread::sleep(delay);
+    thread::sleep(moment.delay);
     child.kill().expect("it can be killed");
-    let output = child.wait_with_output().expect("it is dead");
-    let said = String::from_utf8(output.stdout).expect("it writes text");
-    // The last line may be cut.
-    let records = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    records.filter_map(|record| record["block"].as_u64()).next_back()
+    lines.for_each(note);
+    child.wait().expect("it is dead");
+    last
 }
 
 #[test]
@@ -84,38 +122,34 @@ fn nothing_is_lost_however_often_it_is_killed() {
     fs::write(path("genesis.json"), serde_json::to_vec(&chain.genesis).unwrap()).unwrap();
     let (file, genesis, db) = (path("chain.rlp"), path("genesis.json"), path("db"));
     let replay = |db: &str| ["replay", &file, "--genesis", &genesis, "--db", db].map(str::to_owned);
-    let started = Instant::now();
     run_ok(replay(&path("straight")));
-    let whole = started.elapsed();
 
     let mut landed = Landed::default();
-    // Grows while kills come too early for anything to happen, as they do when
-    // the machine got busier since.
-    let mut patience = 1.0;
     for kill in 0..kills {
         let tip = tip_of(&db);
         let at_the_end = tip == Some(BLOCKS);
-        // A replay that has little left takes less time, and so does going back.
-        let left = match tip {
-            Some(BLOCKS) => whole / 4,
-            tip => whole.mul_f64(1.0 - tip.unwrap_or(0) as f64 / (BLOCKS + 1) as f64),
-        };
-        let micros = u64::try_from(left.mul_f64(patience).as_micros()).unwrap().max(1);
-        let delay = Duration::from_micros(below(micros, seed, 2 * kill));
         let said = if at_the_end {
-            let to = below(BLOCKS, seed, 2 * kill + 1).to_string();
-            kill_after(delay, &["unwind", "--db", &db, "--to", &to]);
+            let to = below(BLOCKS, seed, 4 * kill + 1).to_string();
+            let moment = Moment::early(seed, 4 * kill);
+            kill_at(&moment, &["unwind", "--db", &db, "--to", &to]);
+            println!("kill {kill}: {moment:?}, back to {to}");
             landed.unwinding += 1;
             None
         } else {
             let args = replay(&db);
-            let args: Vec<_> = args.iter().map(String::as_str).chain(["--json"]).collect();
-            kill_after(delay, &args)
+            let durability = DURABILITIES[usize::try_from(below(3, seed, 4 * kill + 1)).unwrap()];
+            let rest = ["--json", "--durability", durability];
+            let args: Vec<_> = args.iter().map(String::as_str).chain(rest).collect();
+            let moment = match below(4, seed, 4 * kill) {
+                0 => Moment::early(seed, 4 * kill + 2),
+                _ => Moment::midway(seed, 4 * kill + 2),
+            };
+            println!("kill {kill}: {moment:?}, {durability}");
+            kill_at(&moment, &args)
         };
 
         let now = tip_of(&db);
-        println!("kill {kill} after {delay:?}: said {said:?}, tip {tip:?} -> {now:?}");
-        patience = if now == tip { patience * 1.5 } else { 1.0 };
+        println!("said {said:?}, tip {tip:?} -> {now:?}");
         assert!(said.is_none() || said <= now, "an acknowledged block is gone");
         assert!(at_the_end || now >= tip, "a replay went back");
         match now {
@@ -134,14 +168,48 @@ fn nothing_is_lost_however_often_it_is_killed() {
     }
 
     println!("{landed:?}");
-    assert!(landed.midway * 4 > kills, "too few kills were in time: {landed:?}");
+    assert!(landed.midway * 4 > kills, "too few kills were midway: {landed:?}");
     run_ok(replay(&db));
     let export = |db: &str| run_ok(["db", "export", "--db", db]).stdout;
     assert_eq!(export(&db), export(&path("straight")), "not the same bytes");
 }
 
-/// Where the store stands, which must open if it is there at all.
+#[test]
+fn an_import_that_is_killed_leaves_a_store_or_none() {
+    let (kills, seed) = (setting("BLOCKLOOM_KILLS", IMPORTS), setting("BLOCKLOOM_SEED", 1));
+    println!("BLOCKLOOM_KILLS={kills} BLOCKLOOM_SEED={seed} cargo nextest run -p blockloom crash");
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (dump, db) = (path("state.jsonl"), path("db"));
+    let (chain, straight) = (demo(), path("straight"));
+    run_ok(["replay", chain.to_str().unwrap(), "--db", &straight]);
+    run_ok(["db", "export", "--db", &straight, "--out", &dump]);
+    let (mut n_none, mut n_unfinished, mut n_whole) = (0, 0, 0);
+    for kill in 0..kills {
+        let moment = Moment::early(seed, kill);
+        kill_at(&moment, &["db", "import", &dump, "--db", &db]);
+        let tip = tip_of(&db);
+        println!("kill {kill}: {moment:?}, tip {tip:?}");
+        if tip.is_some() {
+            run_ok(["db", "verify", "--db", &db]);
+            fs::remove_dir_all(&db).unwrap();
+            n_whole += 1;
+        } else if Path::new(&db).exists() {
+            n_unfinished += 1;
+        } else {
+            n_none += 1;
+        }
+    }
+    println!("{n_none} left nothing, {n_unfinished} an unfinished store, {n_whole} a whole one");
+    if tip_of(&db).is_none() {
+        run_ok(["db", "import", &dump, "--db", &db]);
+    }
+    let export = |db: &str| run_ok(["db", "export", "--db", db]).stdout;
+    assert_eq!(export(&db), export(&straight), "not the same bytes");
+}
+
+/// Where the store stands, which must open unless there is none yet.
 fn tip_of(db: &str) -> Option<u64> {
-    let path = Path::new(db);
-    path.exists().then(|| Store::open(path).expect("it opens").tip().number)
+    let is_vacant = Store::is_vacant(db).expect("the folder can be read");
+    (!is_vacant).then(|| Store::open(db).expect("it opens").tip().number)
 }

@@ -8,6 +8,7 @@ mod bench;
 mod conformance;
 mod crash;
 mod data;
+mod disk;
 mod faults;
 mod http;
 mod node;
