@@ -28,9 +28,13 @@ pub(crate) struct Sight<'m, 'a, B> {
     ears: Option<&'m Ears<'m, 'a>>,
     pub(crate) seen: Seen,
     notes: Notes,
+    /// Reads after which it listens again.
+    listens_at: usize,
 }
 
-/// Reads after which an execution listens whether an earlier one is stale.
+/// Reads after which an execution listens, at least, whether an earlier one is
+/// stale. Where there was news all reads are looked through, and then half as
+/// many more are left in peace.
 const LISTEN_EVERY: usize = 16;
 
 impl<B> fmt::Debug for Sight<'_, '_, B> {
@@ -43,7 +47,7 @@ impl<'m, 'a, B> Sight<'m, 'a, B> {
     /// A view of the state at the frontier, which does not change meanwhile.
     pub(crate) fn new(state: &'m RefCell<BlockState<B>>, lookahead: &'m Lookahead) -> Self {
         let (seen, notes) = (Seen::default(), Notes::default());
-        Self { state, lookahead, ears: None, seen, notes }
+        Self { state, lookahead, ears: None, seen, notes, listens_at: LISTEN_EVERY }
     }
 
     /// A view of a scout's state, which stops an execution once one of its
@@ -60,22 +64,27 @@ impl<'m, 'a, B> Sight<'m, 'a, B> {
     pub(crate) fn begin(&mut self) {
         self.seen.clear();
         self.notes.clear();
+        self.listens_at = LISTEN_EVERY;
     }
 }
 
 impl<B: DatabaseRef<Error = BaseStateError>> Sight<'_, '_, B> {
     /// Stops the execution if to go on would be in vain.
-    fn go_on(&self) -> Result<(), Stop> {
+    fn go_on(&mut self) -> Result<(), Stop> {
         if self.lookahead.is_stopped() {
             return Err(Stop::Stale);
         }
         let n_reads = self.seen.accounts.len() + self.seen.slots.len();
         if let Some(ears) = self.ears
-            && n_reads % LISTEN_EVERY == LISTEN_EVERY - 1
+            && n_reads >= self.listens_at
         {
+            self.listens_at = n_reads + LISTEN_EVERY;
             let mut state = self.state.borrow_mut();
-            if ears.hear(&mut state) && self.seen.is_surely_stale(&state) {
-                return Err(Stop::Stale);
+            if ears.hear(&mut state) {
+                self.listens_at = n_reads + LISTEN_EVERY.max(n_reads / 2);
+                if self.seen.is_surely_stale(&state) {
+                    return Err(Stop::Stale);
+                }
             }
         }
         Ok(())
