@@ -47,8 +47,10 @@ pub(crate) trait Witness: Database<Error = Stop> + Sized {
 /// What an execution did that decides how much of its reads mattered.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    /// Accounts whose balance an instruction looked at or spent from.
+    /// Accounts whose balance an instruction looked at.
     balances: Vec<Address>,
+    /// Accounts that paid, each with what the payment left at that moment.
+    payments: Vec<(Address, U256)>,
     /// The execution did something after which every account must count as
     /// observed.
     observes_all: bool,
@@ -57,10 +59,18 @@ pub(crate) struct Notes {
 impl Notes {
     pub(crate) fn clear(&mut self) {
         self.balances.clear();
+        self.payments.clear();
         self.observes_all = false;
     }
 
-    /// An instruction looked at this balance, or may spend from it.
+    /// The least that `address` had left after a payment; `None` if it made
+    /// none.
+    fn least_left(&self, address: &Address) -> Option<U256> {
+        let payments = self.payments.iter().filter(|(payer, _)| payer == address);
+        payments.map(|(_, left)| *left).min()
+    }
+
+    /// An instruction looked at this balance.
     fn observe_balance(&mut self, address: Address) {
         if self.balances.last() != Some(&address) {
             self.balances.push(address);
@@ -129,8 +139,10 @@ impl<V: Witness> Speculator<V> {
     /// Writes down for each account read how much of it mattered.
     ///
     /// All of it matters for the sender, for accounts whose balance an
-    /// instruction looked at or could spend, and for those that were changed
-    /// in another way than by a credit. Where contracts are created or
+    /// instruction looked at, and for those that were changed in another way
+    /// than by credits and payments. One that paid must have had enough: its
+    /// balance may be less by what was left when least was, and every payment
+    /// would still have gone through. Where contracts are created or
     /// accounts delegated, the nonces of others matter as well, and in
     /// Amsterdam gas depends on more (EIP-8037): there, everything counts.
     fn settle_observations(&mut self, state: &EvmState) {
@@ -143,13 +155,15 @@ impl<V: Witness> Speculator<V> {
         let notes = std::mem::take(self.view().notes());
         if !everything && !notes.observes_all {
             self.view().settle(|address, seen| {
-                let credited_only = state
-                    .get(address)
-                    .is_none_or(|account| writes::is_only_credited(account, seen));
-                if credited_only && *address != caller && !notes.balances.contains(address) {
-                    Observed::Shape
-                } else {
-                    Observed::Whole
+                if *address == caller || notes.balances.contains(address) {
+                    return Observed::Whole;
+                }
+                let Some(account) = state.get(address) else { return Observed::Shape };
+                match (notes.least_left(address), seen) {
+                    _ if !writes::is_only_moved(account, seen) => Observed::Whole,
+                    (Some(left), Some(seen)) => Observed::Funds(seen.balance.saturating_sub(left)),
+                    (None, _) if writes::is_unspent(account, seen) => Observed::Shape,
+                    _ => Observed::Whole,
                 }
             });
         }
@@ -238,6 +252,18 @@ fn observe_own<V: Witness>(ctx: &mut Frame<'_, V>) {
     ctx.host.journaled_state.database.notes().observe_balance(own);
 }
 
+/// Notes a payment out of the running contract's balance. One that there is
+/// not enough for fails, which a higher balance would change.
+fn pay<V: Witness>(ctx: &mut Frame<'_, V>, value: U256) {
+    let own = ctx.interpreter.input.target_address();
+    let journal = &mut ctx.host.journaled_state;
+    let balance = journal.state.get(&own).map_or(U256::ZERO, |account| account.info.balance);
+    match balance.checked_sub(value) {
+        Some(left) => journal.database.notes().payments.push((own, left)),
+        None => journal.database.notes().observe_balance(own),
+    }
+}
+
 fn self_balance<V: Witness>(mut ctx: Frame<'_, V>) -> InstructionExecResult {
     observe_own(&mut ctx);
     host::selfbalance(ctx)
@@ -256,7 +282,8 @@ fn call<const KIND: u8, V: Witness>(mut ctx: Frame<'_, V>) -> InstructionExecRes
         if *value >= HUGE_CREDIT {
             ctx.host.journaled_state.database.notes().observes_all = true;
         } else if !value.is_zero() {
-            observe_own(&mut ctx);
+            let value = *value;
+            pay(&mut ctx, value);
         }
     }
     contract::call::<KIND, _, _>(ctx)

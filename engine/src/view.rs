@@ -136,7 +136,11 @@ impl<R: DatabaseRef> Witness for View<'_, R> {
     fn settle(&mut self, judge: impl Fn(&Address, Option<&AccountBasics>) -> Observed) {
         let Trace { reads, beneficiary, .. } = &mut self.trace;
         for read in reads.accounts.iter_mut().chain(beneficiary) {
-            read.observed = judge(&read.address, read.seen.as_ref());
+            read.observed = match judge(&read.address, read.seen.as_ref()) {
+                // The memory knows credits, and no payments.
+                Observed::Funds(_) => Observed::Whole,
+                observed => observed,
+            };
         }
     }
 }

@@ -60,13 +60,17 @@ fn push(account: &Account, read: &AccountRead, memory: &MultiVersionMemory, writ
     }
 }
 
-/// Whether an execution did nothing to an account but credit it.
-pub(crate) fn is_only_credited(account: &Account, seen: Option<&AccountBasics>) -> bool {
+/// Whether an execution did nothing to an account but move its balance.
+pub(crate) fn is_only_moved(account: &Account, seen: Option<&AccountBasics>) -> bool {
     let now = AccountBasics::from(&account.info);
-    let unspent = |seen: &AccountBasics| {
-        seen.nonce == now.nonce && seen.code_hash == now.code_hash && seen.balance <= now.balance
-    };
-    !account.is_created() && !account.is_selfdestructed() && seen.is_none_or(unspent)
+    let is_same = |seen: &AccountBasics| seen.nonce == now.nonce && seen.code_hash == now.code_hash;
+    !account.is_created() && !account.is_selfdestructed() && seen.is_none_or(is_same)
+}
+
+/// Whether an execution left an account with no less than it was `seen` to
+/// have.
+pub(crate) fn is_unspent(account: &Account, seen: Option<&AccountBasics>) -> bool {
+    seen.is_none_or(|seen| seen.balance <= account.info.balance)
 }
 
 /// Pays the beneficiary, who is as `now` before the transaction, as revm would
@@ -90,7 +94,8 @@ pub(crate) fn reward(
 /// Brings a valid speculation's accounts up to date with `drifts`: what lower
 /// transactions did meanwhile to balances and nonces it did not look at.
 ///
-/// `false` if a balance would overflow, which only an execution can judge.
+/// `false` if a balance would leave its range, which only an execution can
+/// judge.
 pub(crate) fn apply_drifts(state: &mut EvmState, drifts: &[blockloom_state::Drift]) -> bool {
     drifts.iter().all(|drift| apply_drift(state, drift.address, &drift.now))
 }
@@ -105,9 +110,13 @@ fn apply_drift(state: &mut EvmState, address: Address, now: &AccountBasics) -> b
     if seen == now.balance {
         return true;
     }
-    // Only credits can have changed a balance that was not observed.
-    let balance =
-        account.info.balance.checked_sub(seen).and_then(|credit| now.balance.checked_add(credit));
+    // The execution moved a balance of which it did not look at all: what it
+    // added or took is added to or taken from what is there now.
+    let left = account.info.balance;
+    let balance = match left.checked_sub(seen) {
+        Some(added) => now.balance.checked_add(added),
+        None => now.balance.checked_sub(seen - left),
+    };
     account.info.balance = balance.unwrap_or(account.info.balance);
     balance.is_some()
 }

@@ -9,13 +9,16 @@ use blockloom_scheduler::TxIdx;
 
 /// How much of an account an execution let itself be guided by.
 ///
-/// There is nothing in between on purpose: an account that an execution looked
-/// at in part could be written as a whole, with the part it did not look at out
-/// of date.
+/// There are no finer parts on purpose: an account that an execution looked at
+/// in part could be written as a whole, with the part it did not look at out of
+/// date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observed {
     /// Everything: balance, nonce and code.
     Whole,
+    /// As [`Shape`](Self::Shape), and that the balance is at least this: what
+    /// paying out of it depends on.
+    Funds(U256),
     /// What calling an account, or crediting it, depends on: whether it exists,
     /// is empty (EIP-161), and its code.
     Shape,
@@ -84,9 +87,13 @@ impl Observed {
             (Some(seen), Some(now)) => (seen, now),
             _ => return Agreement::Stale,
         };
-        let shape_holds = self == Self::Shape
-            && seen.code_hash == now.code_hash
-            && seen.is_empty() == now.is_empty();
+        let is_enough = match self {
+            Self::Whole => false,
+            Self::Funds(least) => now.balance >= least,
+            Self::Shape => true,
+        };
+        let shape_holds =
+            is_enough && seen.code_hash == now.code_hash && seen.is_empty() == now.is_empty();
         let credits_cannot_fail = seen.balance.max(now.balance) < NEAR_OVERFLOW;
         if shape_holds && (seen.balance == now.balance || credits_cannot_fail) {
             Agreement::Drifted
@@ -193,6 +200,23 @@ mod tests {
         assert_eq!(compare(seen, Observed::Whole, now), Agreement::Stale);
         assert_eq!(compare(seen, Observed::Shape, now), Agreement::Drifted);
         assert_eq!(compare(seen, Observed::Whole, seen), Agreement::Same);
+    }
+
+    #[test]
+    fn funds_must_be_enough_and_no_more() {
+        let funds = Observed::Funds(U256::from(4));
+        let seen = Some(basics(5, 1));
+        for (balance, expected) in [
+            (3, Agreement::Stale),
+            (4, Agreement::Drifted),
+            (5, Agreement::Same),
+            (9, Agreement::Drifted),
+        ] {
+            assert_eq!(compare(seen, funds, Some(basics(balance, 1))), expected, "{balance}");
+        }
+        assert_eq!(compare(seen, funds, None), Agreement::Stale);
+        let coded = AccountBasics { code_hash: B256::repeat_byte(1), ..basics(5, 1) };
+        assert_eq!(compare(seen, funds, Some(coded)), Agreement::Stale);
     }
 
     #[test]

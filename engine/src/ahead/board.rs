@@ -42,11 +42,11 @@ impl Outcome {
     pub(crate) fn of(by: Option<ScoutId>, run: Run, seen: Seen, wants_states: bool) -> Self {
         let found = match run {
             Run::Done { result: ResultAndState { result, state }, reward } => {
-                let is_credit = |address: &_| {
+                let is_moved = |address: &_| {
                     let mut reads = seen.accounts.iter();
-                    reads.any(|read| read.address == *address && read.observed == Observed::Shape)
+                    reads.any(|read| read.address == *address && read.observed != Observed::Whole)
                 };
-                let delta = Delta::of(&state, is_credit);
+                let delta = Delta::of(&state, is_moved);
                 Some(Found { result, reward, delta, state: wants_states.then_some(state) })
             }
             Run::Blocked(_) | Run::Stale | Run::Failed => None,

@@ -186,7 +186,8 @@ pub(crate) type Answer = Result<BlockOutput, String>;
 
 /// Executes `block` at every worker count while the first read of the account
 /// `lower` waits until the base state has been asked for `on`; asserts that
-/// all agree, and gives the statistics of each run with more than one worker.
+/// all agree, and gives the statistics of each run with more than one worker,
+/// and how those shared.
 #[track_caller]
 pub(crate) fn check_gated(
     spec: &ChainSpec,
@@ -194,7 +195,7 @@ pub(crate) fn check_gated(
     world: &World,
     lower: Address,
     on: Key,
-) -> (Answer, Vec<ExecutionStats>) {
+) -> (Answer, Vec<(Sharing, ExecutionStats)>) {
     let expected = verdict(engines()[0].execute_sequential(spec, block, &world.0));
     let expected = expected.map(|(output, _)| output);
     let mut all = Vec::new();
@@ -205,7 +206,7 @@ pub(crate) fn check_gated(
         let gate = Gate::new(&world.0, held, on);
         let actual = verdict(engine.execute(spec, block, &gate)).map(|(output, stats)| {
             if workers > 1 {
-                all.push(stats);
+                all.push((engine.config().sharing, stats));
             }
             output
         });
@@ -235,7 +236,7 @@ pub(crate) fn check_stale(
 ) -> BlockOutput {
     let (answer, runs) = check_gated(spec, block, world, lower, on);
     let answer = answer.expect("the block is valid");
-    for run in runs {
+    for (_, run) in runs {
         assert!(run.aborts > 0, "nothing was stale at {} workers: {run:?}", run.workers);
     }
     answer

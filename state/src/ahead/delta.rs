@@ -4,13 +4,22 @@ use crate::{changes::AccountBasics, multi_version::AccountWrite};
 use alloy_primitives::{Address, U256};
 use revm::state::{Account, AccountInfo, EvmState};
 
-/// What one transaction did to one account's basics, and how that was before.
+/// What one transaction did to one account's basics.
+#[derive(Clone, Debug)]
+pub(crate) enum BasicsDelta {
+    /// What the multi-version memory knows as well.
+    Write(AccountWrite),
+    /// The balance shrank by this much, whatever it was.
+    Debit(U256),
+}
+
+/// The same with whose they are, and how they were before.
 #[derive(Clone, Debug)]
 pub(crate) struct AccountDelta {
     pub(crate) address: Address,
     pub(crate) before: Option<AccountBasics>,
     /// `None` if only slots changed.
-    pub(crate) write: Option<AccountWrite>,
+    pub(crate) write: Option<BasicsDelta>,
     /// Where the account's slots end in the list of all.
     pub(crate) slots_end: usize,
 }
@@ -34,16 +43,38 @@ pub struct Delta {
     pub(crate) slots: Vec<SlotDelta>,
 }
 
+impl BasicsDelta {
+    fn of(account: &Account, before: Option<&AccountBasics>, is_moved: bool) -> Option<Self> {
+        let left = account.info.balance;
+        if let Some(before) = before.filter(|before| is_moved && before.balance > left) {
+            return Some(Self::Debit(before.balance - left));
+        }
+        let mut write = AccountWrite::of(account, before, is_moved)?;
+        if let AccountWrite::Set { info: Some(info), .. } = &mut write
+            && before.is_some_and(|before| before.code_hash == info.code_hash)
+        {
+            // Code that is not new is read by its hash.
+            info.code = None;
+        }
+        Some(Self::Write(write))
+    }
+
+    /// Whether no slot from before is left.
+    pub(crate) const fn is_wipe(&self) -> bool {
+        matches!(self, Self::Write(write) if write.is_wipe())
+    }
+}
+
 impl Delta {
-    /// What a transaction did that left `state`. Accounts that `is_credit` says
-    /// were credited with nobody looking at their balance count as credited,
-    /// whatever they had.
+    /// What a transaction did that left `state`. Where `is_moved` says that a
+    /// balance was merely moved, with nobody looking at all of it, it was moved
+    /// whatever it had been.
     #[must_use]
-    pub fn of(state: &EvmState, is_credit: impl Fn(&Address) -> bool) -> Self {
+    pub fn of(state: &EvmState, is_moved: impl Fn(&Address) -> bool) -> Self {
         let mut delta = Self::default();
         for (address, account) in state {
             if account.is_touched() {
-                delta.push(*address, account, is_credit(address));
+                delta.push(*address, account, is_moved(address));
             }
         }
         delta
@@ -57,22 +88,16 @@ impl Delta {
         let accounts = accounts.map(|(address, before, now)| {
             let AccountBasics { balance, nonce, .. } = now;
             let info = Some(AccountInfo { balance, nonce, ..AccountInfo::default() });
-            let write = Some(AccountWrite::Set { info, wiped: false });
+            let write = Some(BasicsDelta::Write(AccountWrite::Set { info, wiped: false }));
             AccountDelta { address, before, write, slots_end: 0 }
         });
         Self { accounts: accounts.into(), slots: Vec::new() }
     }
 
-    fn push(&mut self, address: Address, account: &Account, is_credit: bool) {
+    fn push(&mut self, address: Address, account: &Account, is_moved: bool) {
         let existed = !account.is_loaded_as_not_existing();
         let before = existed.then(|| AccountBasics::from(&account.original_info()));
-        let mut write = AccountWrite::of(account, before.as_ref(), is_credit);
-        if let Some(AccountWrite::Set { info: Some(info), .. }) = &mut write
-            && before.is_some_and(|before| before.code_hash == info.code_hash)
-        {
-            // Code that is not new is read by its hash.
-            info.code = None;
-        }
+        let write = BasicsDelta::of(account, before.as_ref(), is_moved);
         let first = self.slots.len();
         // Slots of an account that is gone are gone with it.
         let is_gone = account.is_selfdestructed() || (account.is_empty() && !account.is_created());

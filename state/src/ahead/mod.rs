@@ -12,5 +12,5 @@ mod seen;
 mod tests;
 
 pub use delta::Delta;
-pub(crate) use delta::SlotDelta;
+pub(crate) use delta::{BasicsDelta, SlotDelta};
 pub use seen::{Seen, SeenAccount, SeenSlot};

@@ -4,7 +4,10 @@ use super::{
     BlockState,
     entry::{Entry, Slot},
 };
-use crate::{ahead::Delta, multi_version::AccountWrite, snapshot::BaseStateError};
+use crate::{
+    ahead::{BasicsDelta, Delta},
+    snapshot::BaseStateError,
+};
 use alloy_primitives::{Address, U256};
 use revm::{DatabaseRef, state::AccountInfo};
 
@@ -31,9 +34,9 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
     /// stand, and everything that this state has taken over.
     #[must_use]
     pub fn correct(&self, wrong: &Delta) -> Correction {
-        let corrected = |address: &Address, write: Option<&AccountWrite>, slots: &[_]| {
+        let corrected = |address: &Address, write: Option<&BasicsDelta>, slots: &[_]| {
             let Some(entry) = self.accounts.get(address) else { return Corrected::AsBefore };
-            if write.is_some_and(AccountWrite::is_wipe) {
+            if write.is_some_and(BasicsDelta::is_wipe) {
                 return Corrected::Whole(Box::new(entry.clone()));
             }
             let slots = slots.iter().map(|slot: &crate::ahead::SlotDelta| slot.slot);

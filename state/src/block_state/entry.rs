@@ -1,7 +1,7 @@
 //! One account of a block in progress.
 
 use crate::{
-    ahead::SlotDelta,
+    ahead::{BasicsDelta, SlotDelta},
     changes::{AccountBasics, AccountChange},
     multi_version::{AccountWrite, WrittenAccount, WrittenSlot, add_credit},
 };
@@ -81,13 +81,19 @@ impl Entry {
     }
 
     /// Takes over what a transaction did that ran elsewhere.
-    pub(super) fn follow(&mut self, write: Option<&AccountWrite>, slots: &[SlotDelta]) {
+    pub(super) fn follow(&mut self, write: Option<&BasicsDelta>, slots: &[SlotDelta]) {
         match write {
             None => {}
-            Some(AccountWrite::Credit(amount)) => {
+            Some(BasicsDelta::Write(AccountWrite::Credit(amount))) => {
                 self.now = add_credit(self.now.take(), *amount);
             }
-            Some(AccountWrite::Set { info, wiped }) => {
+            Some(BasicsDelta::Debit(amount)) => {
+                if let Some(info) = &mut self.now {
+                    // A guess may have less; it is found stale at the frontier.
+                    info.balance = info.balance.saturating_sub(*amount);
+                }
+            }
+            Some(BasicsDelta::Write(AccountWrite::Set { info, wiped })) => {
                 if *wiped {
                     self.wipe();
                 }

@@ -6,7 +6,7 @@ mod entry;
 pub use correction::Correction;
 
 use crate::{
-    ahead::Delta,
+    ahead::{BasicsDelta, Delta},
     changes::{AccountBasics, AccountChange, BlockChanges},
     multi_version::{AccountWrite, MultiVersionMemory},
     snapshot::BaseStateError,
@@ -207,7 +207,8 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
     /// nothing was known, what it saw is what was there before the block.
     pub fn follow(&mut self, delta: &Delta) {
         for (account, slots) in delta.iter() {
-            if let Some(AccountWrite::Set { info: Some(info), .. }) = &account.write
+            if let Some(BasicsDelta::Write(AccountWrite::Set { info: Some(info), .. })) =
+                &account.write
                 && let Some(code) = &info.code
                 && info.code_hash != KECCAK_EMPTY
             {

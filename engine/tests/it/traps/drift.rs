@@ -11,6 +11,7 @@ use crate::support::{
     world::{ETHER, World, contract, nobody, user},
 };
 use alloy_primitives::{U256, keccak256};
+use blockloom_engine::Sharing;
 use revm::bytecode::opcode as op;
 
 #[test]
@@ -26,7 +27,7 @@ fn credits_to_one_account_order_nobody() {
         let (output, runs) = check_gated(&spec(fork), &block, &world, user(0), on);
         let output = output.expect("the block is valid");
         assert_eq!(balance(&output, contract(1)), Some(U256::from(26)));
-        for run in runs {
+        for (_, run) in runs {
             assert_eq!((run.aborts, run.blocked), (0, 0), "{fork}, {} workers", run.workers);
         }
     }
@@ -72,6 +73,61 @@ fn an_inner_payment_succeeds_or_fails_by_an_earlier_credit() {
             let output = run_stale(fork, &world, transactions, user(0), Key::Account(contract(1)));
             assert_eq!(changed(&output, contract(1), 1), Some(U256::ONE), "{fork} {kind:x}");
         }
+    }
+}
+
+/// A contract that pays `payments` to somebody each time it is called.
+fn payer(payments: &[u64]) -> Code {
+    payments.iter().fold(Code::new(), |code, value| code.call(nobody(1), *value))
+}
+
+#[test]
+fn payments_out_of_one_balance_order_nobody_while_it_lasts() {
+    for fork in FORKS.into_iter().filter(|fork| *fork < Fork::Amsterdam) {
+        // What comes in first may go out again.
+        for (payments, value, balance_before) in [(&[2, 3][..], 0, 30), (&[7], 9, 0)] {
+            let world = World::new().account(nobody(1), 1, 0).rich_contract(
+                contract(1),
+                &payer(payments),
+                balance_before,
+            );
+            // With a byte of data, so that it does not look like a transfer.
+            let call = |n| Tx::send_noted(user(n), contract(1), value);
+            let block = block(header(fork), &world, (0..6).map(call).collect());
+            let on = Key::Account(user(5));
+            let (output, runs) = check_gated(&spec(fork), &block, &world, user(0), on);
+            let output = output.expect("the block is valid");
+            let paid = 6 * payments.iter().sum::<u64>();
+            assert_eq!(balance(&output, nobody(1)), Some(U256::from(1 + paid)));
+            for (sharing, run) in runs {
+                // The multi-version memory orders them.
+                assert!(run.aborts == 0 || sharing == Sharing::Memory, "{fork}: {run:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_payment_fails_once_earlier_ones_have_taken_what_there_was() {
+    for fork in FORKS {
+        let pay = Code::new().push_call(nobody(1), 10).store_top(1);
+        // Enough for the first; each alone would be paid.
+        let world = World::new().account(nobody(1), 1, 0).rich_contract(contract(1), &pay, 19);
+        let transactions = (0..2).map(|n| Tx::call(user(n), contract(1))).collect();
+        let output = run_stale(fork, &world, transactions, user(0), Key::Account(contract(1)));
+        assert_eq!(balance(&output, nobody(1)), Some(U256::from(11)), "{fork}");
+        assert_eq!(balance(&output, contract(1)), Some(U256::from(9)), "{fork}");
+    }
+}
+
+#[test]
+fn a_payment_that_was_looked_at_as_well_is_ordered() {
+    for fork in since(Fork::Istanbul) {
+        let pay = payer(&[10]).op(op::SELFBALANCE).store_top(1);
+        let world = World::new().account(nobody(1), 1, 0).rich_contract(contract(1), &pay, 100);
+        let transactions = (0..3).map(|n| Tx::call(user(n), contract(1))).collect();
+        let output = run_stale(fork, &world, transactions, user(0), Key::Account(contract(1)));
+        assert_eq!(changed(&output, contract(1), 1), Some(U256::from(70)), "{fork}");
     }
 }
 
