@@ -131,6 +131,7 @@ mod plan;
 mod probe;
 mod speculative;
 mod tally;
+mod token;
 mod view;
 mod worker;
 mod writes;

@@ -10,7 +10,7 @@ use crate::{
 };
 use alloy_consensus::Transaction as _;
 use alloy_evm::EvmEnv;
-use alloy_primitives::map::AddressMap;
+use alloy_primitives::map::{AddressMap, HashMap};
 use blockloom_scheduler::{Hint, Known, TxIdx};
 
 /// Fewest transactions, beside plain transfers, among which there can be
@@ -20,6 +20,10 @@ const MIN_PARALLEL_TRANSACTIONS: u64 = 2;
 /// A transaction that may use so many times the gas of an average one may be
 /// what the block ends up waiting for.
 const LONG: u64 = 16;
+
+/// Gas below which an average transaction counts as quick: some twenty
+/// microseconds.
+const QUICK_GAS: u64 = 80_000;
 
 /// Gas of a stretch of transactions that a scout takes in one go: some fifty
 /// microseconds. Less, and workers would get in each other's way where
@@ -76,6 +80,13 @@ impl Plan {
             && is_long_enough(self.gas_per_transaction(), self.worth.time_per_transaction)
     }
 
+    /// Whether transactions are so quick that scouts may cost more than they
+    /// bring: then it is worth looking at the first ones before they are sent
+    /// out. Others would make them wait for long.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.gas_per_transaction() < QUICK_GAS
+    }
+
     /// Whether scouts are likely to help, after what the first transactions
     /// showed; where they showed nothing, they may.
     pub(crate) fn pays_with_scouts(&self, seen: &Seen) -> bool {
@@ -112,13 +123,15 @@ impl Plan {
 
     /// For each transaction what the scheduler should know: plain transfers
     /// are computed at the frontier, in less time than handing them out takes;
-    /// nonce and balance of a sender depend on its previous transaction; and
-    /// one with a high gas limit may take long.
+    /// nonce and balance of a sender depend on its previous transaction, and
+    /// the token balances that one moves on who moved them before; and one with
+    /// a high gas limit may take long.
     pub(crate) fn known(&self, transactions: &Transactions<'_>) -> impl Iterator<Item = Known> {
         let n_transactions = transactions.len();
         let mut by_sender =
             AddressMap::with_capacity_and_hasher(n_transactions, Default::default());
         let mut by_callee = AddressMap::default();
+        let mut by_holder: HashMap<_, TxIdx> = HashMap::default();
         (0..n_transactions).map(move |position| {
             let tx = TxIdx::new(position);
             let before = by_sender.insert(transactions.sender(position), tx);
@@ -127,7 +140,10 @@ impl Plan {
             }
             let callee = transactions.signed(position).to();
             let like = callee.and_then(|callee| by_callee.insert(callee, tx));
-            let hint = match before {
+            let holders = transactions.token_holders(position).into_iter().flatten();
+            let moved = holders.filter_map(|holder| by_holder.insert((callee, holder), tx));
+            let moved = moved.filter(|lower| *lower != tx).max();
+            let hint = match before.max(moved) {
                 Some(before) => Hint::After(before),
                 None if self.is_long(transactions, position) => Hint::Long,
                 None => Hint::None,

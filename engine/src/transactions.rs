@@ -1,7 +1,10 @@
 //! A block's transactions as the EVM takes them, and what is known before
 //! they run.
 
-use crate::block::{RecoveredBlock, Transaction};
+use crate::{
+    block::{RecoveredBlock, Transaction},
+    token,
+};
 use alloy_consensus::{Transaction as _, TxType, Typed2718, transaction::Recovered};
 use alloy_evm::FromRecoveredTx;
 use alloy_primitives::{Address, B256, map::HashMap};
@@ -68,6 +71,11 @@ impl<'a> Transactions<'a> {
 
     pub(crate) fn gas_limit(&self, position: usize) -> u64 {
         self.signed(position).gas_limit()
+    }
+
+    /// Whose token balances the transaction at `position` seems to move.
+    pub(crate) fn token_holders(&self, position: usize) -> Option<[Address; 2]> {
+        token::holders(self.sender(position), self.signed(position).input())
     }
 
     pub(crate) fn blob_gas(&self, position: usize) -> u64 {

@@ -72,7 +72,7 @@ impl<S: Snapshot> WithScouts<'_, S> {
         let mut executor = self.stock.begun(base)?;
         let mut probe = Probe::start(&self.plan, self.stock.transactions);
         let plain = Some(&self.plan.rules);
-        if self.may_give_up {
+        if self.may_give_up && self.plan.is_quick() {
             self.stock.run_from(0, &mut executor, plain, &mut stats, &mut probe)?;
         }
         stats.stages.open = watch.lap();
