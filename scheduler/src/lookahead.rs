@@ -225,6 +225,11 @@ impl Lookahead {
         turn.after.is_none_or(sees) && waits_for_like().is_none_or(sees)
     }
 
+    /// A scout has begun `tx` and leaves it to whoever comes by next.
+    pub fn give_back(&self, tx: TxIdx) {
+        self.stages[tx.position()].give_back();
+    }
+
     /// A scout has run `tx`; its result waits for the frontier.
     pub fn finish(&self, tx: TxIdx) {
         self.stages[tx.position()].finish();
@@ -298,6 +303,18 @@ mod tests {
         assert_eq!(lookahead.claim_after(tx(0), &mut tried), Some(tx(1)));
         lookahead.stop();
         assert_eq!(lookahead.claim_after(tx(0), &mut tried), None);
+    }
+
+    #[test]
+    fn what_is_given_back_is_taken_in_its_turn() {
+        let known = [Hint::None, Hint::None, Hint::None, Hint::Long];
+        let lookahead = Lookahead::new(4, 1, hints(&known));
+        let mut stretch = Stretch::default();
+        assert_eq!(lookahead.claim(&mut stretch, |_| true), Some(tx(3)));
+        lookahead.give_back(tx(3));
+        assert_eq!(claims(&lookahead, |_| true), [1, 2, 3]);
+        lookahead.give_back(tx(3));
+        assert_eq!(lookahead.arrive(tx(3)), Arrival::Untried);
     }
 
     #[test]

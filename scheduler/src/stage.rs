@@ -23,6 +23,7 @@ pub(crate) enum Stage {
 /// | `get`    | everybody                 | `SeqCst` | `finish`: who sees `Ran` sees the result |
 /// | `claim`  | scouts and the frontier   | `SeqCst` | `claim` by another: one of them wins |
 /// | `finish` | who claimed it            | `SeqCst` | `get` by the frontier               |
+/// | `give_back` | who claimed it         | `SeqCst` | `claim` by the next                 |
 #[derive(Debug)]
 pub(crate) struct StageCell(AtomicU32);
 
@@ -44,6 +45,10 @@ impl StageCell {
     pub(crate) fn claim(&self) -> bool {
         let (free, running) = (Stage::Free as u32, Stage::Running as u32);
         self.0.compare_exchange(free, running, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    pub(crate) fn give_back(&self) {
+        self.0.store(Stage::Free as u32, Ordering::SeqCst);
     }
 
     pub(crate) fn finish(&self) {

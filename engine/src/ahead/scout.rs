@@ -58,7 +58,10 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
                 continue;
             };
             idle.reset();
-            let outcome = self.run(tx, &mut speculator, &mut stats);
+            let Some(outcome) = self.run(tx, &mut speculator, &mut stats) else {
+                lookahead.give_back(tx);
+                continue;
+            };
             if let Some(found) = &outcome.found {
                 self.state.borrow_mut().follow(&found.delta);
                 self.ran[tx.position()] = true;
@@ -69,13 +72,16 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
     }
 
     /// Runs `tx`, a few times if what it saw turns out wrong on the way.
+    ///
+    /// `None` if it takes long and was begun too early: what is below may make
+    /// it run in vain again and again.
     fn run(
         &self,
         tx: TxIdx,
         speculator: &mut Speculator<Sight<'m, 'a, B>>,
         stats: &mut ExecutionStats,
-    ) -> Outcome {
-        let Board { lookahead, transactions, wants_states, .. } = self.board;
+    ) -> Option<Outcome> {
+        let Board { lookahead, transactions, plan, wants_states, .. } = self.board;
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -84,10 +90,13 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
             let run = speculator.run(transactions.env(tx.position()));
             if matches!(run, Run::Stale) && attempts < ATTEMPTS && !lookahead.is_stopped() {
                 stats.aborts += 1;
+                if plan.is_long(transactions, tx.position()) {
+                    return None;
+                }
                 continue;
             }
             let seen = std::mem::take(&mut speculator.view().seen);
-            return Outcome::of(Some(self.id), run, seen, *wants_states);
+            return Some(Outcome::of(Some(self.id), run, seen, *wants_states));
         }
     }
 }
