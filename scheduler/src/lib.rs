@@ -165,7 +165,9 @@ pub use lookahead::{Arrival, Lookahead, Stretch};
 pub use scheduler::{Blocked, Hint, Known, Limits, Scheduler, Task};
 pub use version::{Incarnation, TxIdx, Version};
 
-#[cfg(all(test, any(feature = "loom", feature = "shuttle")))]
+#[cfg(test)]
+#[cfg(any(feature = "loom", feature = "shuttle"))]
 mod model;
-#[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
+#[cfg(test)]
+#[cfg(not(any(feature = "loom", feature = "shuttle")))]
 mod tests;

@@ -338,13 +338,13 @@ fn a_leader_and_its_scout_reach_the_end() {
         };
         beside(scout, || {
             let (lookahead, results) = &*shared;
-            for position in 0..3 {
+            for (position, result) in results.iter().enumerate() {
                 loop {
                     match lookahead.arrive(tx(position)) {
                         Arrival::Running => thread::yield_now(),
                         Arrival::Untried => break,
                         Arrival::Ran => {
-                            assert_eq!(results[position].get(), 7, "the result is there");
+                            assert_eq!(result.get(), 7, "the result is there");
                             break;
                         }
                     }

@@ -47,13 +47,16 @@ struct Memory {
     readers: Vec<(TxIdx, usize)>,
 }
 
+/// An incarnation, and what it read.
+type Outcome = (Version, Vec<u64>);
+
 #[derive(Debug)]
 pub(super) struct Shared {
     block: Vec<Transaction>,
     scheduler: Scheduler,
     incident: Incident,
     memory: Mutex<Memory>,
-    outcomes: Vec<Mutex<Option<(Version, Vec<u64>)>>>,
+    outcomes: Vec<Mutex<Option<Outcome>>>,
     committed: Mutex<Vec<usize>>,
     runs: AtomicU32,
 }
@@ -144,8 +147,7 @@ impl Shared {
     fn holds(&self, tx: TxIdx, reads: &[u64]) -> bool {
         let memory = lock(&self.memory);
         let mut now = self.block[tx.position()].reads.iter().map(|v| memory.read(*v, tx));
-        let is_same = reads.iter().all(|read| now.next() == Some(Ok(*read)));
-        is_same
+        reads.iter().all(|read| now.next() == Some(Ok(*read)))
     }
 
     fn publish(&self, writer: TxIdx, reads: &[u64]) {
