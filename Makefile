@@ -41,12 +41,18 @@ demo: build ## replay the shipped demo chain into a fresh RocksDB, verified, sid
 	@rm -rf $(DEMO_DB)
 	$(BLOCKLOOM) replay $(DEMO)/chain.rlp --genesis $(DEMO)/genesis.json --db $(DEMO_DB) --compare
 
+# The scheduler alone, which depends on nothing, with the locks and atomics of
+# a model checker.
+MODEL := $(CARGO) test --quiet --package blockloom-scheduler --lib --features
+
 .PHONY: test
 test: setup ## format check, clippy, every test, doctests, docs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(RUN_TESTS)
 	$(CARGO) test --workspace --doc
+	$(MODEL) loom model::
+	$(MODEL) shuttle model::
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
 .PHONY: ci
@@ -61,6 +67,16 @@ conformance: build ## every official test case and mainnet block in DATA
 		$(filter-out %amsterdam %amsterdamattime15k,$(wildcard $(BLOCKCHAIN_TESTS)/eest_bal_v5.7.0/for_*)) \
 		$(BLOCKCHAIN_TESTS)/legacytests \
 		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7
+
+.PHONY: model
+model: ## explore many more schedules: of the scheduler by loom and shuttle, of the engine on virtual workers
+	LOOM_MAX_PREEMPTIONS=5 $(MODEL) loom model:: -- --nocapture
+	BLOCKLOOM_SEED=$(SEED) BLOCKLOOM_SCHEDULES=50000 $(MODEL) shuttle model:: -- --nocapture
+	PROPTEST_CASES=20000 $(CARGO) test --package blockloom-engine --test it schedules -- --nocapture
+
+.PHONY: licences
+licences: ## check that everything linked in may be used under licences this project can live with
+	@CARGO="$(CARGO)" scripts/licences.sh
 
 .PHONY: crash
 crash: setup ## kill a replay 500 times, at random moments, and look at what is left

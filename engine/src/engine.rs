@@ -6,6 +6,7 @@ use crate::{
     block::{Block, RecoveredBlock},
     chain_spec::ChainSpec,
     config::{Config, Mode, Sharing},
+    crew::Crew,
     error::{BlockError, InternalError},
     memories::Memories,
     output::{BlockOutput, Executed, ExecutionStats, StopWatch},
@@ -78,6 +79,11 @@ impl Engine {
         self.pool.current_num_threads()
     }
 
+    /// Code across blocks.
+    pub(crate) const fn code(&self) -> &CodeCache {
+        &self.code
+    }
+
     /// Hashes a block's header and recovers its senders, on all threads.
     ///
     /// # Errors
@@ -106,6 +112,17 @@ impl Engine {
         block: &RecoveredBlock,
         base: &S,
     ) -> Result<Executed, BlockError> {
+        self.execute_on(spec, block, base, &self.pool)
+    }
+
+    /// Executes `block` on the workers of `crew`.
+    pub(crate) fn execute_on<S: Snapshot>(
+        &self,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &S,
+        crew: &impl Crew,
+    ) -> Result<Executed, BlockError> {
         if self.config.mode == Mode::Sequential {
             return self.execute_sequential(spec, block, base);
         }
@@ -116,7 +133,7 @@ impl Engine {
             let planned = watch.lap();
             let stock = Stock { pool: Some(&self.pool), ..stock };
             let is_forced = self.config.mode == Mode::Parallel;
-            if !is_forced && (self.workers() == 1 || !plan.pays_in_parallel()) {
+            if !is_forced && (crew.size() == 1 || !plan.pays_in_parallel()) {
                 let mut stats = ExecutionStats::default();
                 let reader = BaseReader::open(base, &self.code, block.header().number)?;
                 let output = stock.run(reader, Some(&plan.rules), &mut stats)?;
@@ -124,9 +141,9 @@ impl Engine {
                 return Ok((output, stats));
             }
             let (code, limits, may_give_up) = (&self.code, self.config.limits, !is_forced);
-            if self.shares_news() {
+            if self.shares_news(crew.size()) {
                 let (output, mut stats) =
-                    WithScouts { stock, base, code, env, plan, may_give_up }.run(&self.pool)?;
+                    WithScouts { stock, base, code, env, plan, may_give_up }.run(crew)?;
                 stats.stages.plan = planned;
                 return Ok((output, stats));
             }
@@ -134,7 +151,7 @@ impl Engine {
             let result = Parallel { stock, base, code, limits, env, plan, may_give_up }.run(
                 &memory,
                 &self.memories,
-                &self.pool,
+                crew,
             );
             if let Some(memory) = memory.into_inner() {
                 self.memories.give_back(memory, &self.pool);
@@ -145,9 +162,9 @@ impl Engine {
         })
     }
 
-    fn shares_news(&self) -> bool {
+    fn shares_news(&self, workers: usize) -> bool {
         match self.config.sharing {
-            Sharing::Adaptive => self.workers() <= MAX_NEWS_WORKERS,
+            Sharing::Adaptive => workers <= MAX_NEWS_WORKERS,
             Sharing::News => true,
             Sharing::Memory => false,
         }

@@ -26,18 +26,6 @@ impl Idle {
         self.rounds = 0;
     }
 
-    /// Waits until `ready` gives something, and then gives that. Ends if
-    /// somebody sees to it.
-    pub(crate) fn until<'t, T>(ready: impl Fn() -> Option<&'t Option<T>>) -> Option<&'t T> {
-        let mut idle = Self::default();
-        loop {
-            match ready() {
-                Some(given) => return given.as_ref(),
-                None => idle.wait(),
-            }
-        }
-    }
-
     /// Waits one round.
     pub(crate) fn wait(&mut self) {
         if self.rounds <= SPINS {

@@ -121,14 +121,17 @@ mod pipeline;
 
 mod ahead;
 mod committed;
+mod crew;
 mod due;
 mod final_view;
 mod idle;
 mod memories;
+mod pace;
 mod parallel;
 mod payoff;
 mod plan;
 mod probe;
+mod simulation;
 mod speculative;
 mod tally;
 mod token;
@@ -148,5 +151,7 @@ pub use consensus::{
 pub use engine::{Engine, EngineError};
 pub use error::{BlockError, InternalError, InvalidBlock};
 pub use output::{BlockOutput, Executed, ExecutionStats, Stages};
+pub use pace::Point;
 pub use pipeline::{Ended, Load, PipelineConfig, Stages as PipelineStages, pipeline};
 pub use senders::recover;
+pub use simulation::{Costs, Measured, Order, Simulated, Simulation, Step};

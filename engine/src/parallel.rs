@@ -3,11 +3,13 @@
 use crate::{
     base::{BaseReader, SharedBase},
     committed::{Committed, FrontierEvm},
+    crew::Crew,
     error::{BlockError, InternalError},
     final_view::FinalView,
     idle::Idle,
     memories::Memories,
     output::{BlockOutput, ExecutionStats, StopWatch},
+    pace::Pace,
     plan::Plan,
     probe::Probe,
     speculative::Speculator,
@@ -51,17 +53,17 @@ type Kept<'m, R> = Executor<'m, SharedBase<'m, R>>;
 type Ended<'m, R> = (Option<Kept<'m, R>>, ExecutionStats);
 
 impl<S: Snapshot> Parallel<'_, S> {
-    /// Runs the block on the calling thread and the threads of `pool`, with
-    /// a memory of `memories`, which is left in `memory`, if it needs one.
+    /// Runs the block on the workers of `crew`, with a memory of `memories`,
+    /// which is left in `memory`, if it needs one.
     pub(crate) fn run(
         &self,
         memory: &OnceLock<MultiVersionMemory>,
         memories: &Memories,
-        pool: &rayon::ThreadPool,
+        crew: &impl Crew,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
         let scheduler = OnceLock::new();
         let gate = Gate::new();
-        let (kept, mut stats) = self.run_workers(memory, memories, &scheduler, &gate, pool)?;
+        let (kept, mut stats) = self.run_workers(memory, memories, &scheduler, &gate, crew)?;
         if let Some(executor) = kept {
             let first = executor.receipts.len();
             let plain = Some(&self.plan.rules);
@@ -78,9 +80,8 @@ impl<S: Snapshot> Parallel<'_, S> {
         Ok((output, stats))
     }
 
-    /// Opens the block and, if that pays, runs one worker on the calling thread
-    /// and one on each of all but one threads of `pool`. While those wake up,
-    /// the caller prepares what they share.
+    /// Opens the block and, if that pays, runs all workers of `crew`. While the
+    /// others wake up, the caller prepares what they share.
     ///
     /// Gives the block's executor back if the block is better run without them.
     fn run_workers<'m>(
@@ -89,43 +90,40 @@ impl<S: Snapshot> Parallel<'_, S> {
         memories: &Memories,
         scheduler: &'m OnceLock<Scheduler>,
         gate: &Gate<'m, S::Reader<'m>>,
-        pool: &rayon::ThreadPool,
+        crew: &impl Crew,
     ) -> Result<Ended<'m, S::Reader<'m>>, BlockError> {
         let total = Mutex::new(ExecutionStats::default());
-        let work = |shared| {
-            let worker = self.work(shared);
+        let work = |shared, pace| {
+            let worker = self.work(shared, pace);
             total.lock().add(&worker);
         };
-        let kept = pool.in_place_scope(|scope| {
+        let mut watch = StopWatch::start();
+        let base = SharedBase { memory: Some(memory), reader: self.reader()? };
+        let mut executor = self.stock.begun(base)?;
+        let pays = !self.may_give_up || self.probe(&mut executor, &total)?;
+        total.lock().stages.open = watch.lap();
+        if !pays {
+            return Ok((Some(executor), total.into_inner()));
+        }
+        let join = |_, pace| {
+            if let Some(shared) = wait_for(gate, pace) {
+                work(shared, pace);
+            }
+        };
+        crew.run(join, |pace| {
             // However this ends, nobody waits for ever.
             let _closed = Closes(gate);
-            let mut watch = StopWatch::start();
-            let base = SharedBase { memory: Some(memory), reader: self.reader()? };
-            let mut executor = self.stock.begun(base)?;
-            let pays = !self.may_give_up || self.probe(&mut executor, &total)?;
-            total.lock().stages.open = watch.lap();
-            if !pays {
-                return Ok(Some(executor));
-            }
-            for _ in 1..pool.current_num_threads() {
-                scope.spawn(|_| {
-                    if let Some(shared) = Idle::until(|| gate.get()) {
-                        work(shared);
-                    }
-                });
-            }
             let memory = memory.get_or_init(|| memories.take(self.stock.transactions.len()));
             let scheduler = scheduler.get_or_init(|| self.schedule(executor.receipts.len()));
-            let committed = self.stock.hand_over(executor, memory, pool.current_num_threads());
+            let committed = self.stock.hand_over(executor, memory, crew.size());
             let shared = self.share(memory, scheduler, committed);
             if let Some(shared) = gate.get_or_init(|| Some(shared)) {
-                total.lock().workers = pool.current_num_threads();
-                work(shared);
+                total.lock().workers = crew.size();
+                work(shared, pace);
             }
-            total.lock().stages.parallel = watch.lap();
-            Ok(None)
-        })?;
-        Ok((kept, total.into_inner()))
+        });
+        total.lock().stages.parallel = watch.lap();
+        Ok((None, total.into_inner()))
     }
 
     /// Runs the first few transactions one after another, and tells from what
@@ -181,15 +179,15 @@ impl<S: Snapshot> Parallel<'_, S> {
 
     /// One worker, from its reader to the end of the block. A panic ends the
     /// block for all of them and becomes an error.
-    fn work<'m>(&'m self, shared: &Shared<'m, S::Reader<'m>>) -> ExecutionStats {
+    fn work<'m>(&'m self, shared: &Shared<'m, S::Reader<'m>>, pace: impl Pace) -> ExecutionStats {
         let worker = || {
             let memory = shared.memory;
             let beneficiary = self.env.block_env.beneficiary;
-            let view = View::new(memory, self.reader()?, shared.scheduler, beneficiary);
+            let view = View::new(memory, self.reader()?, shared.scheduler, beneficiary, pace);
             let speculator = Speculator::new(view, &self.env);
             let view = FinalView::new(memory, self.reader()?, beneficiary);
             let frontier_evm = FrontierEvm::new(view, self.env.clone());
-            Ok(Worker::new(shared, speculator, frontier_evm).work())
+            Ok(Worker::new(shared, speculator, frontier_evm, pace).work())
         };
         match catch_unwind(AssertUnwindSafe(worker)) {
             Ok(Ok(stats)) => return stats,
@@ -206,6 +204,20 @@ impl<S: Snapshot> Parallel<'_, S> {
 
     fn reader<'m>(&'m self) -> Result<BaseReader<'m, S::Reader<'m>>, BlockError> {
         BaseReader::open(self.base, self.code, self.stock.block.header().number)
+    }
+}
+
+/// What is behind `gate`, once it is open. Ends because it is opened or shut.
+fn wait_for<'g, 'm, R: DatabaseRef>(
+    gate: &'g Gate<'m, R>,
+    pace: impl Pace,
+) -> Option<&'g Shared<'m, R>> {
+    let mut idle = Idle::default();
+    loop {
+        match gate.get() {
+            Some(shared) => return shared.as_ref(),
+            None => pace.wait(&mut idle),
+        }
     }
 }
 

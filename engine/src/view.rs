@@ -2,6 +2,7 @@
 
 use crate::{
     base::BaseReader,
+    pace::{Pace, Point},
     speculative::{Notes, Witness},
 };
 use alloy_primitives::{Address, B256, U256};
@@ -67,7 +68,7 @@ impl Trace {
 /// revm's journal asks for each location once per transaction and repeats that
 /// answer itself. Should it ever ask twice and get two answers, both are in the
 /// read set and cannot both be valid at the frontier.
-pub(crate) struct View<'a, R> {
+pub(crate) struct View<'a, R, P> {
     memory: &'a MultiVersionMemory,
     pub(crate) trace: Trace,
     base: BaseReader<'a, R>,
@@ -75,20 +76,22 @@ pub(crate) struct View<'a, R> {
     beneficiary: Address,
     reader: Reader,
     sender: Address,
+    pace: P,
 }
 
-impl<R> fmt::Debug for View<'_, R> {
+impl<R, P> fmt::Debug for View<'_, R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("View").field("reader", &self.reader).finish_non_exhaustive()
     }
 }
 
-impl<'a, R> View<'a, R> {
+impl<'a, R, P> View<'a, R, P> {
     pub(crate) fn new(
         memory: &'a MultiVersionMemory,
         base: BaseReader<'a, R>,
         scheduler: &'a Scheduler,
         beneficiary: Address,
+        pace: P,
     ) -> Self {
         Self {
             memory,
@@ -98,6 +101,7 @@ impl<'a, R> View<'a, R> {
             beneficiary,
             reader: TxIdx::default().into(),
             sender: Address::ZERO,
+            pace,
         }
     }
 
@@ -109,10 +113,11 @@ impl<'a, R> View<'a, R> {
     }
 }
 
-impl<R: DatabaseRef> View<'_, R> {
+impl<R: DatabaseRef, P: Pace> View<'_, R, P> {
     /// Stops the execution once one of its reads is known to be stale: to go
     /// on would be in vain.
     fn go_on(&self) -> Result<(), Stop> {
+        self.pace.at(Point::Read, self.reader.tx);
         let is_stale = self.scheduler.is_doubted(self.reader.tx)
             && !self.trace.reads.holds(self.memory, self.reader.tx, &mut Vec::new());
         if is_stale { Err(Stop::Stale) } else { Ok(()) }
@@ -128,7 +133,7 @@ impl<R: DatabaseRef> View<'_, R> {
     }
 }
 
-impl<R: DatabaseRef> Witness for View<'_, R> {
+impl<R: DatabaseRef, P: Pace> Witness for View<'_, R, P> {
     fn notes(&mut self) -> &mut Notes {
         &mut self.trace.notes
     }
@@ -145,7 +150,7 @@ impl<R: DatabaseRef> Witness for View<'_, R> {
     }
 }
 
-impl<R: DatabaseRef> Database for View<'_, R> {
+impl<R: DatabaseRef, P: Pace> Database for View<'_, R, P> {
     type Error = Stop;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {

@@ -6,6 +6,7 @@ use crate::{
     error::{BlockError, InvalidBlock, from_evm},
     idle::Idle,
     output::ExecutionStats,
+    pace::{Mistake, Pace, Point},
     plan::Plan,
     speculative::{Run, Speculator},
     transactions::Transactions,
@@ -77,9 +78,9 @@ impl<R: DatabaseRef> Shared<'_, R> {
 }
 
 /// One thread's share of a block.
-pub(crate) struct Worker<'s, 'a, R: DatabaseRef> {
+pub(crate) struct Worker<'s, 'a, R: DatabaseRef, P: Pace> {
     shared: &'s Shared<'a, R>,
-    speculator: Speculator<View<'a, R>>,
+    speculator: Speculator<View<'a, R, P>>,
     frontier_evm: FrontierEvm<'a, R>,
     /// Empty read sets that keep their memory.
     spare: Vec<ReadSet>,
@@ -87,13 +88,15 @@ pub(crate) struct Worker<'s, 'a, R: DatabaseRef> {
     overtaken: Vec<TxIdx>,
     drifts: Vec<Drift>,
     stats: ExecutionStats,
+    pace: P,
 }
 
-impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
+impl<'s, 'a, R: DatabaseRef, P: Pace> Worker<'s, 'a, R, P> {
     pub(crate) fn new(
         shared: &'s Shared<'a, R>,
-        speculator: Speculator<View<'a, R>>,
+        speculator: Speculator<View<'a, R, P>>,
         frontier_evm: FrontierEvm<'a, R>,
+        pace: P,
     ) -> Self {
         Self {
             shared,
@@ -104,6 +107,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
             overtaken: Vec::new(),
             drifts: Vec::new(),
             stats: ExecutionStats::default(),
+            pace,
         }
     }
 
@@ -115,7 +119,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
             match self.shared.scheduler.next_task() {
                 Task::Done => return self.stats,
                 Task::Idle => {
-                    idle.wait();
+                    self.pace.wait(&mut idle);
                     continue;
                 }
                 Task::Execute(version) => self.execute(version),
@@ -142,6 +146,8 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         let reader = Reader { tx: version.tx, is_early };
         loop {
             self.stats.executions += 1;
+            self.pace.at(Point::Run, version.tx);
+            assert!(!self.pace.makes(Mistake::Panic), "a test has this worker panic");
             let env = transactions.env(position);
             self.speculator.view().begin(reader, env.caller);
             match self.speculator.run(env) {
@@ -185,7 +191,11 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
             let accounts = reads.accounts.iter().chain(&beneficiary);
             writes::of_speculation(&result.state, accounts, self.shared.memory, &mut self.writes);
         }
-        self.publish(version.tx);
+        self.pace.at(Point::Publish, version.tx);
+        let reports_early = self.pace.makes(Mistake::ReportEarly);
+        if !reports_early {
+            self.publish(version.tx);
+        }
         if guess {
             // It looked at the beneficiary's balance, which nobody can know
             // before the frontier. What it wrote stays as a good guess.
@@ -199,7 +209,13 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         });
         let outcome = Outcome { version, reads, beneficiary, speculated };
         *self.shared.outcomes[version.tx.position()].lock() = Some(outcome);
-        if self.shared.scheduler.finish(version) {
+        self.pace.at(Point::Report, version.tx);
+        let is_doubted = self.shared.scheduler.finish(version);
+        if reports_early {
+            self.pace.at(Point::Publish, version.tx);
+            self.publish(version.tx);
+        }
+        if is_doubted {
             self.validate(version);
         }
     }
@@ -217,6 +233,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
     /// one is stale.
     fn validate(&mut self, version: Version) {
         self.stats.validations += 1;
+        self.pace.at(Point::Check, version.tx);
         let scheduler = self.shared.scheduler;
         let outcome = self.shared.outcomes[version.tx.position()].lock();
         let holds = match outcome.as_ref() {
@@ -230,7 +247,10 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         drop(outcome);
         if !holds && scheduler.abort(version) {
             self.stats.aborts += 1;
-            self.shared.memory.mark_estimates(version.tx);
+            self.pace.at(Point::Abort, version.tx);
+            if !self.pace.makes(Mistake::KeepStaleWrites) {
+                self.shared.memory.mark_estimates(version.tx);
+            }
             scheduler.reopen(version);
         }
     }
@@ -263,7 +283,9 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         frontier: &mut Frontier<'_>,
         committed: &mut Committed<'a, R>,
     ) -> Result<(), BlockError> {
+        self.pace.at(Point::Judge, version.tx);
         if self.commit_speculation(version, committed)? {
+            self.pace.at(Point::Commit, version.tx);
             frontier.commit(version, true);
             return Ok(());
         }
@@ -279,6 +301,7 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         frontier: &mut Frontier<'_>,
         committed: &mut Committed<'a, R>,
     ) -> Result<(), BlockError> {
+        self.pace.at(Point::RunHere, version.tx);
         let position = version.tx.position();
         let transactions = self.shared.transactions;
         if let Some(available) = committed.missing_gas(transactions.gas_limit(position)) {
@@ -320,9 +343,11 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         if self.writes.accounts.iter().any(|(account, _)| *account == beneficiary) {
             committed.rewards_are_written();
         }
+        self.pace.at(Point::Publish, version.tx);
         self.publish(version.tx);
         let seen = self.shared.wants_states.then_some(&state);
         committed.commit(position, transactions, result, seen);
+        self.pace.at(Point::Commit, version.tx);
         frontier.commit(version, false);
         Ok(())
     }
@@ -377,7 +402,9 @@ impl<'s, 'a, R: DatabaseRef> Worker<'s, 'a, R> {
         committed: &mut Committed<'a, R>,
     ) -> Result<bool, BaseStateError> {
         self.drifts.clear();
-        if !outcome.reads.holds(self.shared.memory, tx, &mut self.drifts) {
+        if !outcome.reads.holds(self.shared.memory, tx, &mut self.drifts)
+            && !self.pace.makes(Mistake::JudgeNothing)
+        {
             return Ok(false);
         }
         if let Some(read) = &outcome.beneficiary {

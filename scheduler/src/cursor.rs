@@ -1,6 +1,7 @@
 //! Positions in the block that many workers move.
 
 use crate::{
+    mistake::Mistake,
     sync::{AtomicBool, AtomicU32, Ordering},
     version::TxIdx,
 };
@@ -89,7 +90,7 @@ impl Prefix {
     ///
     /// If `tx` is not where the prefix ends: commits are in block order.
     pub(crate) fn advance(&self, tx: TxIdx) {
-        let before = self.0.swap(tx.next().raw(), Ordering::SeqCst);
+        let before = self.0.swap(tx.next().raw(), Mistake::PrefixUnordered.ordering());
         assert_eq!(before, tx.raw(), "commits are in block order");
     }
 }
@@ -115,11 +116,16 @@ impl Latch {
 
     /// Sets the flag; `true` if it was clear, so that the caller now holds it.
     pub(crate) fn try_take(&self) -> bool {
+        if Mistake::LatchInTwoSteps.is_made() {
+            let was_set = self.is_set();
+            self.0.store(true, Ordering::SeqCst);
+            return !was_set;
+        }
         !self.is_set() && !self.0.swap(true, Ordering::SeqCst)
     }
 
     /// Clears the flag; `true` if it was set.
     pub(crate) fn release(&self) -> bool {
-        self.0.swap(false, Ordering::SeqCst)
+        self.0.swap(false, Mistake::LatchUnordered.ordering())
     }
 }

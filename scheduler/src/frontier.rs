@@ -1,6 +1,7 @@
 //! The one place where transactions become final.
 
 use crate::{
+    mistake::Mistake,
     scheduler::Scheduler,
     status::State,
     version::{TxIdx, Version},
@@ -22,7 +23,8 @@ pub enum Step {
 }
 
 /// The right to make transactions final, in block order. Only one exists per
-/// scheduler at any time; dropping it lets another worker take over.
+/// scheduler at any time; dropping it lets another worker take over. Dropping
+/// it in the middle of a transaction ends the block.
 #[derive(Debug)]
 pub struct Frontier<'s> {
     scheduler: &'s Scheduler,
@@ -30,6 +32,8 @@ pub struct Frontier<'s> {
     /// transaction is claimed first, because its dependents are mostly right
     /// behind, where this very worker goes on.
     unannounced: Option<TxIdx>,
+    /// A transaction is claimed, and not yet final.
+    is_at_work: bool,
 }
 
 impl<'s> Frontier<'s> {
@@ -41,12 +45,13 @@ impl<'s> Frontier<'s> {
             return None;
         }
         // Built only once the latch is taken: dropping a `Frontier` releases it.
-        scheduler.latch.try_take().then(|| Self { scheduler, unannounced: None })
+        scheduler.latch.try_take().then(|| Self { scheduler, unannounced: None, is_at_work: false })
     }
 
     /// Claims the transaction at the frontier, unless a worker is at it.
     pub fn step(&mut self) -> Step {
         let step = self.claim();
+        self.is_at_work = matches!(step, Step::Validate(_) | Step::Execute(_));
         self.announce();
         step
     }
@@ -71,6 +76,9 @@ impl<'s> Frontier<'s> {
                 }
             };
             if status.change((state, incarnation), (State::Committing, incarnation)) {
+                if Mistake::PrefixEarly.is_made() {
+                    self.scheduler.prefix.advance(tx);
+                }
                 return step;
             }
         }
@@ -95,13 +103,16 @@ impl<'s> Frontier<'s> {
         let Version { tx, incarnation } = version;
         let status = &self.scheduler.slots[tx.position()].status;
         status.advance((State::Committing, incarnation), (State::Committed, incarnation));
-        self.scheduler.prefix.advance(tx);
+        if !Mistake::PrefixEarly.is_made() {
+            self.scheduler.prefix.advance(tx);
+        }
         self.scheduler.note_commit(tx);
         if speculative {
             self.scheduler.window.widen();
         } else {
             self.scheduler.window.probe();
         }
+        self.is_at_work = false;
         self.announce();
         self.unannounced = Some(tx);
     }
@@ -115,6 +126,12 @@ impl<'s> Frontier<'s> {
 
 impl Drop for Frontier<'_> {
     fn drop(&mut self) {
+        if self.is_at_work {
+            // Whoever held it has panicked, or met an error: nobody can take
+            // the block past that transaction. Said before the latch is free,
+            // because others may be about to take it.
+            self.scheduler.cancel();
+        }
         self.announce();
         self.scheduler.latch.release();
     }

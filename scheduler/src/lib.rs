@@ -76,8 +76,9 @@
 //! with `step`. A holder that met `Busy` drops the frontier; the worker that
 //! was busy asks for its next task after it finished, and by then either finds
 //! the frontier free, or the holder, having dropped it, asks again itself.
-//! Each commit moves the prefix, so there are as many as transactions. Nobody
-//! waits for a lock while holding another, and a blocked transaction is never
+//! Each commit moves the prefix, so there are as many as transactions. A holder
+//! that drops the frontier in the middle of a transaction, because it failed or
+//! panicked, cancels the block first, and everybody gets `Done`. Nobody waits for a lock while holding another, and a blocked transaction is never
 //! waited for: the frontier runs it. ∎
 //!
 //! All atomics are sequentially consistent; each is a type of its own in
@@ -90,6 +91,34 @@
 //! share a memory: one stays at the frontier and runs the block in order, the
 //! others run single transactions ahead of it, whose results it takes or leaves.
 //! Ending a block is no question there: the frontier is one thread, in a loop.
+//!
+//! # What is checked, and how far
+//!
+//! - `tests`: one thread steps four workers through random interleavings of
+//!   blocks of up to eleven transactions, whole tasks at a time.
+//! - `model::pairs`, by [loom](https://docs.rs/loom): each claim and what it
+//!   publishes (latch, status, prefix, stage, reach, doubts, blocking against
+//!   finishing), all interleavings of two threads and all values that acquire
+//!   and release leave open; and whole blocks of two transactions on two
+//!   workers, and of three with one scout, up to three preemptions.
+//! - `model::blocks`, by [shuttle](https://docs.rs/shuttle): blocks of four to
+//!   six transactions on three workers, 2,000 random schedules and as many with
+//!   up to three preemptions each: ending a block, handing over the frontier,
+//!   cancelling at any moment and in the middle of a commit, a panic in the
+//!   middle of a transaction, scouts that are sent home. It knows sequentially
+//!   consistent memory only, which is what this crate asks for.
+//!
+//! Both check this very code: the features `loom` and `shuttle` change what
+//! `sync` hands out, and nothing else. Neither is for production. `mistake`
+//! lists what is broken on purpose, one at a time, to see that it is found:
+//! claims in two steps, changes that publish nothing, a prefix that moves before
+//! its transaction is final, a look at a writer without its lock.
+//!
+//! ```sh
+//! cargo test -p blockloom-scheduler --features loom model::
+//! cargo test -p blockloom-scheduler --features shuttle model::
+//! make model   # many more schedules
+//! ```
 //!
 //! # Bounds
 //!
@@ -120,6 +149,7 @@
 mod cursor;
 mod frontier;
 mod lookahead;
+mod mistake;
 mod quarrel;
 mod rivalry;
 mod scheduler;
@@ -136,4 +166,8 @@ pub use scheduler::{Blocked, Hint, Known, Limits, Scheduler, Task};
 pub use version::{Incarnation, TxIdx, Version};
 
 #[cfg(test)]
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+mod model;
+#[cfg(test)]
+#[cfg(not(any(feature = "loom", feature = "shuttle")))]
 mod tests;

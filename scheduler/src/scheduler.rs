@@ -3,10 +3,11 @@
 use crate::{
     cursor::{Cursor, Flag, Latch, Prefix},
     frontier::Frontier,
+    mistake::Mistake,
     rivalry::Rivalry,
     status::{State, Status},
     suspects::Suspects,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     version::{Incarnation, TxIdx, Version},
     window::Window,
 };
@@ -325,8 +326,10 @@ impl Scheduler {
         }
         // Under this lock the writer's state and its list agree: it drains the
         // list after it becomes `Executed` or `Committed`.
+        let look = || self.slots[writer.position()].status.get();
+        let looked_early = Mistake::BlockUnlocked.is_made().then(look);
         let mut dependents = lock(&self.slots[writer.position()].dependents);
-        let (state, _) = self.slots[writer.position()].status.get();
+        let (state, _) = looked_early.unwrap_or_else(look);
         if matches!(state, State::Executed | State::Committed) {
             status.advance(from, (State::Executing, next));
             return Blocked::Retry(Version { tx, incarnation: next });
@@ -420,6 +423,6 @@ impl Scheduler {
 
 /// Locks, also after a panic elsewhere: what these locks protect is whole at
 /// every point where a panic can happen.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,6 +1,9 @@
 //! How far a transaction has come before its turn.
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::{
+    mistake::Mistake,
+    sync::{AtomicU32, Ordering},
+};
 
 /// How far a transaction has come before its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,11 @@ impl StageCell {
     /// Takes a free transaction; `true` for the one who gets it.
     pub(crate) fn claim(&self) -> bool {
         let (free, running) = (Stage::Free as u32, Stage::Running as u32);
+        if Mistake::StageInTwoSteps.is_made() {
+            let is_free = self.0.load(Ordering::SeqCst) == free;
+            self.0.store(running, Ordering::SeqCst);
+            return is_free;
+        }
         self.0.compare_exchange(free, running, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
@@ -52,7 +60,7 @@ impl StageCell {
     }
 
     pub(crate) fn finish(&self) {
-        self.0.store(Stage::Ran as u32, Ordering::SeqCst);
+        self.0.store(Stage::Ran as u32, Mistake::StageUnordered.ordering());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where each transaction stands, as one packed word.
 
 use crate::{
+    mistake::Mistake,
     sync::{AtomicU32, Ordering},
     version::Incarnation,
 };
@@ -90,14 +91,16 @@ impl Status {
 
     /// Takes one arrow of the diagram; `false` if somebody else moved first.
     pub(crate) fn change(&self, from: (State, Incarnation), to: (State, Incarnation)) -> bool {
-        self.0
-            .compare_exchange(
-                pack(from.0, from.1),
-                pack(to.0, to.1),
-                Ordering::SeqCst,
-                Ordering::SeqCst,
-            )
-            .is_ok()
+        let (from, to) = (pack(from.0, from.1), pack(to.0, to.1));
+        if Mistake::StatusInTwoSteps.is_made() {
+            let is_so = self.0.load(Ordering::SeqCst) == from;
+            if is_so {
+                self.0.store(to, Ordering::SeqCst);
+            }
+            return is_so;
+        }
+        let ordering = Mistake::StatusUnordered.ordering();
+        self.0.compare_exchange(from, to, ordering, ordering).is_ok()
     }
 
     /// Takes an arrow that only the caller can take, because it owns the

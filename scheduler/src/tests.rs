@@ -284,6 +284,22 @@ fn a_cancelled_block_hands_out_nothing_more() {
     assert!(!scheduler.is_complete());
 }
 
+#[test]
+fn a_frontier_dropped_in_the_middle_of_a_transaction_ends_the_block() {
+    let scheduler = scheduler(&[Known::default(); 2]);
+    let Task::Frontier(mut frontier) = scheduler.next_task() else {
+        panic!("the frontier is free")
+    };
+    let Step::Execute(version) = frontier.step() else { panic!("nobody has run 0") };
+    frontier.commit(version, false);
+    drop(frontier);
+    let Task::Frontier(mut frontier) = scheduler.next_task() else { panic!("0 is final") };
+    assert!(matches!(frontier.step(), Step::Execute(_)));
+    drop(frontier);
+    assert!(matches!(scheduler.next_task(), Task::Done));
+    assert!(!scheduler.is_complete());
+}
+
 /// The tasks of executing that are handed out now, run to their end at once.
 fn run_all(scheduler: &Scheduler) -> Vec<usize> {
     let mut started = Vec::new();

@@ -8,6 +8,7 @@ use crate::{
     due::Due,
     error::{BlockError, InvalidBlock, from_evm},
     output::ExecutionStats,
+    pace::{Mistake, Pace, Point},
     payoff::Payoff,
     speculative::Speculator,
     tally::Tally,
@@ -26,33 +27,35 @@ use revm::{
     DatabaseCommit, DatabaseRef, context_interface::result::ResultAndState,
     inspector::NoOpInspector,
 };
-use std::{cell::RefCell, hint};
+use std::cell::RefCell;
 
 /// Makes the transactions of a block final, one after another: takes the
 /// results of scouts that stand, and runs everything else by itself, as if
 /// there were no scouts.
-pub(crate) struct Leader<'m, 'a, B: DatabaseRef<Error = BaseStateError>> {
+pub(crate) struct Leader<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> {
     board: &'m Board<'a>,
     /// The state after everything that is final, but for what is due.
     state: &'m RefCell<BlockState<B>>,
     evm: EthEvm<Borrowed<'m, B>, NoOpInspector, PrecompilesMap>,
     /// For what it runs ahead while it has to wait.
-    speculator: Speculator<Sight<'m, 'a, B>>,
+    speculator: Speculator<Sight<'m, 'a, B, P>>,
     due: Due,
     tally: Tally,
     payoff: Payoff,
     drifts: Vec<Drift>,
     stats: ExecutionStats,
+    pace: P,
 }
 
-impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
+impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, P> {
     pub(crate) fn new(
         board: &'m Board<'a>,
         state: &'m RefCell<BlockState<B>>,
         tally: Tally,
         env: EvmEnv,
+        pace: P,
     ) -> Self {
-        let speculator = Speculator::new(Sight::new(state, &board.lookahead), &env);
+        let speculator = Speculator::new(Sight::new(state, &board.lookahead, pace), &env);
         Self {
             board,
             state,
@@ -63,6 +66,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
             payoff: Payoff::new(board.transactions.len(), board.n_scouts + 1),
             drifts: Vec::new(),
             stats: ExecutionStats::default(),
+            pace,
         }
     }
 
@@ -79,6 +83,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
                 Some(outcome) => self.judge(tx, *outcome)?,
                 None => self.run(tx, None)?,
             }
+            self.pace.at(Point::Commit, tx);
             self.board.lookahead.commit(tx);
             if self.board.may_give_up && self.payoff.is_poor() {
                 self.board.lookahead.stop();
@@ -106,22 +111,25 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
             }
             match lookahead.claim_after(tx, &mut tried) {
                 Some(other) => self.run_ahead(other),
-                None => hint::spin_loop(),
+                None => self.pace.spin(),
             }
         }
     }
 
     fn run_ahead(&mut self, tx: TxIdx) {
         self.stats.executions += 1;
-        self.speculator.view().begin();
+        self.pace.at(Point::Run, tx);
+        self.speculator.view().begin(tx);
         let run = self.speculator.run(self.board.transactions.env(tx.position()));
         let seen = std::mem::take(&mut self.speculator.view().seen);
+        self.pace.at(Point::Report, tx);
         self.board.leave(tx, Outcome::of(None, run, seen, self.board.wants_states));
     }
 
     /// Makes `outcome` final if it is what revm would give now, and runs `tx`
     /// anew otherwise.
     fn judge(&mut self, tx: TxIdx, outcome: Outcome) -> Result<(), BlockError> {
+        self.pace.at(Point::Judge, tx);
         let Outcome { by, seen, mut found } = outcome;
         if let Some(found) = found.take_if(|found| self.stands(tx, &seen, found)) {
             if by.is_some() {
@@ -154,7 +162,8 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
         }
         self.drifts.clear();
         let mut state = self.state.borrow_mut();
-        if self.missing_gas(tx).is_some() || !seen.holds(&state, &mut self.drifts) {
+        let holds = |drifts| seen.holds(&state, drifts) || self.pace.makes(Mistake::JudgeNothing);
+        if self.missing_gas(tx).is_some() || !holds(&mut self.drifts) {
             return false;
         }
         if found.reward.is_some_and(|reward| !self.due.can_take(reward, &mut state)) {
@@ -211,6 +220,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Leader<'m, 'a, B> {
             return Ok(());
         }
         self.settle()?;
+        self.pace.at(Point::RunHere, tx);
         self.stats.at_frontier += 1;
         let result = self.evm.transact_raw(transactions.env(position)).map_err(|error| {
             let failure = self.state.borrow().failure().get().cloned();

@@ -26,8 +26,10 @@ mod sight;
 
 use crate::{
     base::{BaseReader, SharedBase},
+    crew::Crew,
     error::{BlockError, InternalError},
     output::{BlockOutput, ExecutionStats, StopWatch},
+    pace::Pace,
     parallel::panic_message,
     plan::Plan,
     probe::Probe,
@@ -60,11 +62,11 @@ pub(crate) struct WithScouts<'a, S> {
 }
 
 impl<S: Snapshot> WithScouts<'_, S> {
-    /// Runs the block on the calling thread and on all but one threads of
-    /// `pool`.
+    /// Runs the block on the calling thread, which leads, and on the other
+    /// workers of `crew`.
     pub(crate) fn run(
         &self,
-        pool: &rayon::ThreadPool,
+        crew: &impl Crew,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
         let mut watch = StopWatch::start();
         let mut stats = ExecutionStats::default();
@@ -81,23 +83,20 @@ impl<S: Snapshot> WithScouts<'_, S> {
             let output = self.stock.finish_from(first, executor, plain, &mut stats, watch)?;
             return Ok((output, stats));
         }
-        let n_scouts = pool.current_num_threads() - 1;
+        let n_scouts = crew.size() - 1;
         let (tally, state, env) = Stock::take_apart(executor);
         let board = self.board(n_scouts, tally.receipts.len(), probe);
         stats.workers = n_scouts + 1;
         let total = Mutex::new(stats);
-        let (tally, state) = pool.in_place_scope(|scope| {
+        let scout = |index, pace| {
+            let scout = self.scout(ScoutId(index - 1), &board, pace);
+            total.lock().add(&scout);
+        };
+        let (tally, state) = crew.run(scout, |pace| {
             // However this ends, nobody is left behind.
             let _sent_home = SendsHome(&board.lookahead);
-            for id in 0..n_scouts {
-                let (board, total) = (&board, &total);
-                scope.spawn(move |_| {
-                    let scout = self.scout(ScoutId(id), board);
-                    total.lock().add(&scout);
-                });
-            }
             let state = RefCell::new(state);
-            let (tally, leader) = Leader::new(&board, &state, tally, env).work()?;
+            let (tally, leader) = Leader::new(&board, &state, tally, env, pace).work()?;
             total.lock().add(&leader);
             Ok((tally, state.into_inner()))
         })?;
@@ -143,11 +142,11 @@ impl<S: Snapshot> WithScouts<'_, S> {
 
     /// One scout, from its reader to the end of the block. A panic ends the
     /// block for everybody and becomes an error.
-    fn scout(&self, id: ScoutId, board: &Board<'_>) -> ExecutionStats {
+    fn scout(&self, id: ScoutId, board: &Board<'_>, pace: impl Pace) -> ExecutionStats {
         let work = || {
             let state = RefCell::new(BlockState::new(self.reader()?));
             let ears = Ears::new(id, board);
-            Ok::<_, BlockError>(Scout::new(id, board, &state, &ears).work(&self.env))
+            Ok::<_, BlockError>(Scout::new(id, board, &state, &ears, pace).work(&self.env))
         };
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(stats)) => return stats,

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     idle::Idle,
     output::ExecutionStats,
+    pace::{Mistake, Pace, Point},
     speculative::{Run, Speculator},
 };
 use alloy_evm::EvmEnv;
@@ -22,31 +23,33 @@ use std::cell::RefCell;
 /// That state may be wrong, where a lower transaction has not run yet or one of
 /// its own is going to be rejected. It is a guess, and what comes of it is
 /// judged at the frontier.
-pub(crate) struct Scout<'m, 'a, B> {
+pub(crate) struct Scout<'m, 'a, B, P> {
     id: ScoutId,
     board: &'m Board<'a>,
     state: &'m RefCell<BlockState<B>>,
     ears: &'m Ears<'m, 'a>,
     /// Whether it ran a transaction, by position.
     ran: Vec<bool>,
+    pace: P,
 }
 
-impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
+impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P> {
     pub(crate) fn new(
         id: ScoutId,
         board: &'m Board<'a>,
         state: &'m RefCell<BlockState<B>>,
         ears: &'m Ears<'m, 'a>,
+        pace: P,
     ) -> Self {
         let ran = vec![false; board.transactions.len()];
-        Self { id, board, state, ears, ran }
+        Self { id, board, state, ears, ran, pace }
     }
 
     /// Runs ahead until the frontier is at the end of the block or wants no
     /// more.
     pub(crate) fn work(mut self, env: &EvmEnv) -> ExecutionStats {
         let Board { lookahead, .. } = self.board;
-        let sight = Sight::listening(self.state, lookahead, self.ears);
+        let sight = Sight::listening(self.state, lookahead, self.ears, self.pace);
         let mut speculator = Speculator::new(sight, env);
         let mut stats = ExecutionStats::default();
         let (mut stretch, mut idle) = (Stretch::default(), Idle::default());
@@ -54,7 +57,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
             self.ears.hear(&mut self.state.borrow_mut());
             let sees = |tx: TxIdx| tx < self.ears.heard() || self.ran[tx.position()];
             let Some(tx) = lookahead.claim(&mut stretch, sees) else {
-                idle.wait();
+                self.pace.wait(&mut idle);
                 continue;
             };
             idle.reset();
@@ -66,6 +69,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
                 self.state.borrow_mut().follow(&found.delta);
                 self.ran[tx.position()] = true;
             }
+            self.pace.at(Point::Report, tx);
             self.board.leave(tx, outcome);
         }
         stats
@@ -78,7 +82,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
     fn run(
         &self,
         tx: TxIdx,
-        speculator: &mut Speculator<Sight<'m, 'a, B>>,
+        speculator: &mut Speculator<Sight<'m, 'a, B, P>>,
         stats: &mut ExecutionStats,
     ) -> Option<Outcome> {
         let Board { lookahead, transactions, plan, wants_states, .. } = self.board;
@@ -86,7 +90,9 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>> Scout<'m, 'a, B> {
         loop {
             attempts += 1;
             stats.executions += 1;
-            speculator.view().begin();
+            self.pace.at(Point::Run, tx);
+            assert!(!self.pace.makes(Mistake::Panic), "a test has this worker panic");
+            speculator.view().begin(tx);
             let run = speculator.run(transactions.env(tx.position()));
             if matches!(run, Run::Stale) && attempts < ATTEMPTS && !lookahead.is_stopped() {
                 stats.aborts += 1;

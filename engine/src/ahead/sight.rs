@@ -2,11 +2,12 @@
 
 use super::ears::Ears;
 use crate::{
+    pace::{Pace, Point},
     speculative::{Notes, Witness},
     view::Stop,
 };
 use alloy_primitives::{Address, B256, U256};
-use blockloom_scheduler::Lookahead;
+use blockloom_scheduler::{Lookahead, TxIdx};
 use blockloom_state::{
     AccountBasics, BaseStateError, BlockState, Observed, Seen, SeenAccount, SeenSlot,
 };
@@ -21,7 +22,7 @@ use std::{cell::RefCell, fmt};
 ///
 /// revm's journal asks for each location once per transaction and repeats that
 /// answer itself.
-pub(crate) struct Sight<'m, 'a, B> {
+pub(crate) struct Sight<'m, 'a, B, P> {
     state: &'m RefCell<BlockState<B>>,
     lookahead: &'m Lookahead,
     /// Whoever runs for long wants to hear what becomes final meanwhile.
@@ -30,6 +31,8 @@ pub(crate) struct Sight<'m, 'a, B> {
     notes: Notes,
     /// Reads after which it listens again.
     listens_at: usize,
+    tx: TxIdx,
+    pace: P,
 }
 
 /// Reads after which an execution listens, at least, whether an earlier one is
@@ -37,17 +40,30 @@ pub(crate) struct Sight<'m, 'a, B> {
 /// many more are left in peace.
 const LISTEN_EVERY: usize = 16;
 
-impl<B> fmt::Debug for Sight<'_, '_, B> {
+impl<B, P> fmt::Debug for Sight<'_, '_, B, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sight").field("seen", &self.seen).finish_non_exhaustive()
     }
 }
 
-impl<'m, 'a, B> Sight<'m, 'a, B> {
+impl<'m, 'a, B, P: Pace> Sight<'m, 'a, B, P> {
     /// A view of the state at the frontier, which does not change meanwhile.
-    pub(crate) fn new(state: &'m RefCell<BlockState<B>>, lookahead: &'m Lookahead) -> Self {
+    pub(crate) fn new(
+        state: &'m RefCell<BlockState<B>>,
+        lookahead: &'m Lookahead,
+        pace: P,
+    ) -> Self {
         let (seen, notes) = (Seen::default(), Notes::default());
-        Self { state, lookahead, ears: None, seen, notes, listens_at: LISTEN_EVERY }
+        Self {
+            state,
+            lookahead,
+            ears: None,
+            seen,
+            notes,
+            listens_at: LISTEN_EVERY,
+            tx: TxIdx::default(),
+            pace,
+        }
     }
 
     /// A view of a scout's state, which stops an execution once one of its
@@ -56,21 +72,24 @@ impl<'m, 'a, B> Sight<'m, 'a, B> {
         state: &'m RefCell<BlockState<B>>,
         lookahead: &'m Lookahead,
         ears: &'m Ears<'m, 'a>,
+        pace: P,
     ) -> Self {
-        Self { ears: Some(ears), ..Self::new(state, lookahead) }
+        Self { ears: Some(ears), ..Self::new(state, lookahead, pace) }
     }
 
-    /// Starts anew.
-    pub(crate) fn begin(&mut self) {
+    /// Starts anew, as `tx`.
+    pub(crate) fn begin(&mut self, tx: TxIdx) {
+        self.tx = tx;
         self.seen.clear();
         self.notes.clear();
         self.listens_at = LISTEN_EVERY;
     }
 }
 
-impl<B: DatabaseRef<Error = BaseStateError>> Sight<'_, '_, B> {
+impl<B: DatabaseRef<Error = BaseStateError>, P: Pace> Sight<'_, '_, B, P> {
     /// Stops the execution if to go on would be in vain.
     fn go_on(&mut self) -> Result<(), Stop> {
+        self.pace.at(Point::Read, self.tx);
         if self.lookahead.is_stopped() {
             return Err(Stop::Stale);
         }
@@ -91,7 +110,7 @@ impl<B: DatabaseRef<Error = BaseStateError>> Sight<'_, '_, B> {
     }
 }
 
-impl<B: DatabaseRef<Error = BaseStateError>> Witness for Sight<'_, '_, B> {
+impl<B: DatabaseRef<Error = BaseStateError>, P: Pace> Witness for Sight<'_, '_, B, P> {
     fn notes(&mut self) -> &mut Notes {
         &mut self.notes
     }
@@ -103,7 +122,7 @@ impl<B: DatabaseRef<Error = BaseStateError>> Witness for Sight<'_, '_, B> {
     }
 }
 
-impl<B: DatabaseRef<Error = BaseStateError>> Database for Sight<'_, '_, B> {
+impl<B: DatabaseRef<Error = BaseStateError>, P: Pace> Database for Sight<'_, '_, B, P> {
     type Error = Stop;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {

@@ -5,6 +5,7 @@
 //! the seeds in `proptest-regressions` first.
 
 mod blocks;
+mod schedules;
 
 use crate::support::{
     block::withdraw, check, faulty::Faulty, forks::spec, gate::Key, jitter::Jitter,

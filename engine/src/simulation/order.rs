@@ -1,0 +1,96 @@
+//! Who gets the turn.
+
+use super::{
+    costs::{self, Costs},
+    turns::Virtual,
+};
+use crate::pace::Point;
+use std::sync::Arc;
+
+/// One in so many steps, the worker that goes first is put last.
+const DEMOTED_ONCE_IN: usize = 40;
+
+/// Who, of the workers that have not come to their end, gets the turn.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Anybody, at each step.
+    Random,
+    /// All in a circle, so that everybody is held up at every step.
+    Circle,
+    /// The same one as long as it gets on, which now and then is put last.
+    Priorities,
+    /// Those whose results are due are held up while anybody else gets on, so
+    /// that what began first ends last.
+    Late,
+    /// This worker, by number, only where nobody else gets on.
+    Starve(usize),
+    /// Whoever is first by a virtual clock.
+    Time(Arc<Costs>),
+}
+
+/// An order under way.
+#[derive(Debug)]
+pub(super) struct Chooser {
+    order: Order,
+    chance: fastrand::Rng,
+    /// Workers, who goes first in front.
+    ranks: Vec<usize>,
+}
+
+impl Chooser {
+    pub(super) fn new(order: Order, seed: u64, n_workers: usize) -> Self {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut ranks: Vec<_> = (0..n_workers).collect();
+        chance.shuffle(&mut ranks);
+        Self { order, chance, ranks }
+    }
+
+    /// What it costs to do `worker`'s next step.
+    pub(super) fn cost(&self, worker: &Virtual) -> u64 {
+        match &self.order {
+            Order::Time(costs) => costs.of(worker),
+            _ => 0,
+        }
+    }
+
+    /// When workers beside the caller wake up.
+    pub(super) fn waking(&self) -> u64 {
+        match &self.order {
+            Order::Time(_) => costs::WAKING,
+            _ => 0,
+        }
+    }
+
+    /// Who comes after `last`; `None` if nobody is left.
+    pub(super) fn choose(&mut self, workers: &[Virtual], last: usize) -> Option<usize> {
+        let n_workers = workers.len();
+        let live = |index: &usize| !workers[*index].is_gone;
+        let waits = |index: usize| workers[index].pending == Point::Wait;
+        // Beginning after `last`, so that among equals everybody has a turn.
+        let mut circle = (1..=n_workers).map(|step| (last + step) % n_workers).filter(live);
+        match &self.order {
+            Order::Random => {
+                let candidates: Vec<_> = circle.collect();
+                self.chance.choice(candidates)
+            }
+            Order::Circle => circle.next(),
+            Order::Priorities => {
+                let is_demoted = self.chance.usize(..DEMOTED_ONCE_IN) == 0;
+                if is_demoted || waits(last) {
+                    self.ranks.retain(|index| *index != last);
+                    self.ranks.push(last);
+                }
+                self.ranks.iter().copied().find(live)
+            }
+            Order::Late => circle.min_by_key(|index| match workers[*index].pending {
+                Point::Wait => 2,
+                Point::Publish | Point::Report | Point::Abort | Point::Commit => 1,
+                _ => 0,
+            }),
+            Order::Starve(starved) => {
+                circle.min_by_key(|index| (waits(*index), *index == *starved % n_workers))
+            }
+            Order::Time(_) => circle.min_by_key(|index| (workers[*index].clock, *index)),
+        }
+    }
+}
