@@ -10,6 +10,7 @@ mod crash;
 mod data;
 mod faults;
 mod http;
+mod inspect;
 mod node;
 mod pipeline;
 mod program;
