@@ -30,6 +30,8 @@ pub enum Command {
     Fetch(FetchArgs),
     /// Measure parallel against sequential execution of the same blocks.
     Bench(BenchArgs),
+    /// Tell what bounds the speedup of a block, and simulate more workers than there are cores.
+    Inspect(InspectArgs),
     /// Go back to an earlier block of a store, to replay another branch from there.
     Unwind(UnwindArgs),
     /// Look into a store, check it, or copy its state.
@@ -251,6 +253,34 @@ pub struct BenchArgs {
     /// Of the chain in this folder instead of a workload's.
     #[arg(long, hide = true, value_name = "DIR", requires = "peak_of")]
     pub peak_chain: Option<PathBuf>,
+}
+
+/// Arguments of `blockloom inspect`.
+///
+/// Simulated speedups are those of the engine's own workers under a virtual clock, which moves by
+/// what each transaction takes alone; they are no measurements.
+#[derive(Clone, Debug, Args)]
+pub struct InspectArgs {
+    /// Generated workloads by name (see `blockloom bench --list`), mainnet block files, or folders
+    /// of them.
+    #[arg(required = true, value_name = "WORKLOAD|FILE")]
+    pub blocks: Vec<PathBuf>,
+    /// Worker counts to simulate, comma-separated.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4,8,16,32,64",
+          value_parser = worker_count)]
+    pub simulate: Vec<usize>,
+    /// Rounds of measuring.
+    #[arg(long, value_name = "N", default_value = "11", value_parser = at_least_one)]
+    pub samples: usize,
+    /// Do not measure beside the simulation what this machine's cores come to.
+    #[arg(long)]
+    pub no_measure: bool,
+    /// Gas that generated blocks use, with an optional k, M or G.
+    #[arg(long, value_name = "GAS", default_value = "30M", value_parser = gas)]
+    pub gas: u64,
+    /// Print JSON, one object per line: each block.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How the parallel engine of `blockloom bench` chooses its path.

@@ -23,8 +23,10 @@ use blockloom_benches::{
 };
 use blockloom_engine::Mode;
 use blockloom_fixtures::workload::{Parameters, Recipe, catalogue};
-use selection::{Job, jobs, recipe};
+use selection::{Job, recipe};
+pub(crate) use selection::{Loader, jobs};
 use session::Session;
+pub(crate) use session::{failed, workload};
 use std::{env, time::Duration};
 
 /// Measures what `args` asks for and reports to `console`; gives everything

@@ -6,6 +6,7 @@
 //!   parallel, and compares everything.
 //! - [`fetch`](fetch()) gets blocks and the state they run on from a node.
 //! - [`bench`](bench()) measures parallel against sequential execution.
+//! - [`inspect`](inspect()) tells what bounds a block's speedup.
 //! - [`unwind`](unwind()) goes back to an earlier block of a store.
 //! - [`db`](db()) looks into a store, checks it and copies its state.
 //! - [`run`] does what a command line asks for.
@@ -21,6 +22,7 @@ mod console;
 mod db;
 mod error;
 mod fetch;
+mod inspect;
 mod rejection;
 mod replay;
 mod rpc;
@@ -29,13 +31,14 @@ mod verify;
 
 pub use args::{
     BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, FetchArgs, GetCommand,
-    ImportArgs, NodeArgs, ReplayArgs, StoreArgs, UnwindArgs, VerifyArgs,
+    ImportArgs, InspectArgs, NodeArgs, ReplayArgs, StoreArgs, UnwindArgs, VerifyArgs,
 };
 pub use bench::bench;
 pub use console::Console;
 pub use db::db;
 pub use error::{CliError, chain_of_causes};
 pub use fetch::{BlockRange, FetchTotals, fetch};
+pub use inspect::{Inspection, Speedup, inspect};
 pub use replay::{ReplayTotals, Stages, replay};
 pub use rpc::RpcError;
 pub use unwind::unwind;
@@ -73,6 +76,10 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
         Command::Bench(args) => {
             let mut console = Console::new(results, args.json, args.quiet);
             bench(&args, &mut console).map(|_| 0)
+        }
+        Command::Inspect(args) => {
+            let mut console = Console::new(results, args.json, true);
+            inspect(&args, &mut console).map(|_| 0)
         }
         Command::Unwind(args) => unwind(&args, results).map(|()| 0),
         Command::Db(command) => db(&command, results).map(|()| 0),

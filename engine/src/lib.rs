@@ -78,6 +78,17 @@
 //! `blockloom_state::Overlay`. It keeps the order, bounds what is on the way and
 //! returns the failure of the lowest block; what the stages do is its caller's.
 //!
+//! # Virtual workers
+//!
+//! [`Engine::simulate`] runs a block on any number of workers of which one at a
+//! time has the turn: it passes on wherever another one could come first (before
+//! each read that is written down, between running, publishing and reporting,
+//! around each commit), and who gets it follows from an [`Order`] and a seed. The
+//! workers are those of production, whose pace is otherwise nobody's business.
+//! So a test can hold up everybody at every step, starve one of them or let
+//! results come in late, and repeat that to the last step; and a virtual clock
+//! tells what more workers than there are cores would come to.
+//!
 //! # Failures
 //!
 //! An invalid block is [`BlockError::Invalid`], whatever the path; a base state

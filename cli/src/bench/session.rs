@@ -114,7 +114,7 @@ pub(crate) fn workload(
 }
 
 /// A measurement's error, with the difference spelled out if it is one.
-fn failed(error: MeasureError) -> CliError {
+pub(crate) fn failed(error: MeasureError) -> CliError {
     match error {
         MeasureError::Disagreement { workload, workers, got, expected } => {
             let differences = crate::verify::between_outputs(&got, &expected);

@@ -11,6 +11,7 @@ mod data;
 mod disk;
 mod faults;
 mod http;
+mod inspect;
 mod node;
 mod pipeline;
 mod program;

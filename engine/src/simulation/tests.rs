@@ -3,17 +3,22 @@
 
 use super::{Order, Simulated, Simulation};
 use crate::{
-    BlockError, BlockOutput, ChainSpec, Config, Engine, InternalError, Mode, Point, RecoveredBlock,
-    Sharing, pace::Mistake,
+    BlockError, BlockOutput, ChainSpec, Config as EngineConfig, Engine, InternalError, Mode, Point,
+    RecoveredBlock, Sharing, pace::Mistake,
 };
 use blockloom_fixtures::workload::{Parameters, find};
 use blockloom_state::MemoryState;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
+};
+use std::sync::Arc;
 
 /// Schedules in which a mistake must be found, and nothing without it.
 const SEEDS: u64 = 20;
 
 struct Scene {
-    engine: Engine,
+    engine: Arc<Engine>,
     block: RecoveredBlock,
     base: MemoryState,
     expected: BlockOutput,
@@ -22,8 +27,9 @@ struct Scene {
 impl Scene {
     /// A block of this workload, whose transactions meet.
     fn new(workload: &str, sharing: Sharing) -> Self {
-        let config = Config { workers: 1, mode: Mode::Parallel, sharing, ..Config::default() };
-        let engine = Engine::new(config).unwrap();
+        let config =
+            EngineConfig { workers: 1, mode: Mode::Parallel, sharing, ..EngineConfig::default() };
+        let engine = Arc::new(Engine::new(config).unwrap());
         let parameters = Parameters { seed: 7, txs: Some(16), ..Parameters::default() };
         let workload = find(workload).unwrap().build(&parameters).unwrap();
         let (hash, senders) = (workload.block.header.hash_slow(), workload.senders);
@@ -32,6 +38,16 @@ impl Scene {
         let expected = engine.execute_sequential(&ChainSpec::mainnet(), &block, &base);
         let expected = expected.unwrap().output;
         Self { engine, block, base, expected }
+    }
+
+    /// The same block with its first `n_transactions` only.
+    fn cut(&self, n_transactions: usize) -> Self {
+        let mut block = self.block.clone();
+        block.block.body.transactions.truncate(n_transactions);
+        block.senders.truncate(n_transactions);
+        let expected = self.engine.execute_sequential(&ChainSpec::mainnet(), &block, &self.base);
+        let engine = Arc::clone(&self.engine);
+        Self { engine, block, base: self.base.clone(), expected: expected.unwrap().output }
     }
 
     fn run(&self, order: Order, seed: u64, mistake: Option<(Mistake, u32)>) -> Simulated {
@@ -118,6 +134,19 @@ fn a_validation_skipped_once_is_found() {
         let scene = Scene::new("hot_slot", sharing);
         assert!(!scene.goes_wrong(None), "{sharing:?}");
         assert!(scene.goes_wrong(Some((Mistake::JudgeNothing, 1))), "{sharing:?}");
+    }
+}
+
+#[test]
+fn a_block_that_fails_shrinks_to_the_two_that_meet() {
+    let scene = Scene::new("hot_slot", Sharing::Memory);
+    let mistake = Some((Mistake::JudgeNothing, u32::MAX));
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let failed = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+        .run(&(1..=16_usize), |n| Ok(prop_assert!(!scene.cut(n).goes_wrong(mistake))));
+    match failed {
+        Err(TestError::Fail(_, smallest)) => assert_eq!(smallest, 2),
+        other => panic!("it was not found: {other:?}"),
     }
 }
 

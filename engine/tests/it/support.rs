@@ -12,8 +12,8 @@ pub(crate) mod world;
 use alloy_primitives::{Address, U256};
 use block::{Tx, block, header};
 use blockloom_engine::{
-    BlockError, BlockOutput, ChainSpec, Config, Engine, Executed, ExecutionStats, Mode,
-    RecoveredBlock, Sharing, Worth,
+    BlockError, BlockOutput, ChainSpec, Config, Engine, Executed, ExecutionStats, Mode, Order,
+    RecoveredBlock, Sharing, Simulation, Worth,
 };
 use blockloom_state::Snapshot;
 use forks::{Fork, spec};
@@ -27,6 +27,9 @@ use world::World;
 
 /// The worker counts every comparison runs at.
 pub(crate) const WORKERS: [usize; 4] = [1, 2, 4, 8];
+
+/// Virtual workers of a simulated run.
+const SIMULATED: usize = 3;
 
 /// Held by whoever makes one worker wait for another: tests that share a
 /// process share the engines' threads, and two that wait would wait for ever.
@@ -155,7 +158,27 @@ fn assert_same(actual: &Answer, expected: &Answer, workers: usize) {
 /// [`check`] for a block of `transactions` on `fork`.
 #[track_caller]
 pub(crate) fn run(fork: Fork, world: &World, transactions: Vec<Tx>) -> Answer {
-    check(&spec(fork), &block(header(fork), world, transactions), &world.0).0
+    let (spec, block) = (spec(fork), block(header(fork), world, transactions));
+    check_simulated(&spec, &block, world);
+    check(&spec, &block, &world.0).0
+}
+
+/// [`check`] on schedules that hold up everybody at every step, let results
+/// come in late, or leave one worker behind, each with both ways of sharing.
+#[track_caller]
+fn check_simulated(spec: &ChainSpec, block: &RecoveredBlock, world: &World) {
+    let orders = [Order::Random, Order::Circle, Order::Late, Order::Priorities, Order::Starve(0)];
+    // One worker of their own: virtual ones come on top.
+    let of_one = |engines: &'static [Engine]| engines.iter().filter(|one| one.workers() == 1);
+    for engine in of_one(engines()).chain(of_one(bare_engines())) {
+        let answer = |result| verdict(result).map(|run| run.0);
+        let expected = answer(engine.execute_sequential(spec, block, &world.0));
+        for order in &orders {
+            let simulation = Simulation { workers: SIMULATED, order: order.clone(), seed: 1 };
+            let simulated = engine.simulate(spec, block, &world.0, &simulation);
+            assert_same(&answer(simulated.result), &expected, SIMULATED);
+        }
+    }
 }
 
 /// [`check_stale`] for a block of `transactions` on `fork`: that of `lower`
@@ -196,6 +219,7 @@ pub(crate) fn check_gated(
     lower: Address,
     on: Key,
 ) -> (Answer, Vec<(Sharing, ExecutionStats)>) {
+    check_simulated(spec, block, world);
     let expected = verdict(engines()[0].execute_sequential(spec, block, &world.0));
     let expected = expected.map(|(output, _)| output);
     let mut all = Vec::new();
