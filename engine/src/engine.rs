@@ -66,6 +66,12 @@ impl Engine {
         Ok(Self { config, pool, code: CodeCache::new(), memories: Memories::default() })
     }
 
+    /// How this engine was set up.
+    #[must_use]
+    pub const fn config(&self) -> Config {
+        self.config
+    }
+
     /// Worker threads this engine has.
     #[must_use]
     pub fn workers(&self) -> usize {
