@@ -60,7 +60,8 @@ conformance: build ## every official test case and mainnet block in DATA
 	$(BLOCKLOOM) verify --workers $(WORKERS) $(DATA)/mainnet \
 		$(filter-out %amsterdam %amsterdamattime15k,$(wildcard $(BLOCKCHAIN_TESTS)/eest_bal_v5.7.0/for_*)) \
 		$(BLOCKCHAIN_TESTS)/legacytests \
-		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7
+		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7 \
+		$(DATA)/conformance/state_tests
 
 .PHONY: crash
 crash: setup ## kill a replay 500 times, at random moments, and look at what is left

@@ -149,7 +149,7 @@ pub struct NodeArgs {
 /// Arguments of `blockloom verify`.
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
-    /// Mainnet block files, official blockchain tests, or folders of them.
+    /// Mainnet block files, official blockchain and state tests, or folders of them.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// Worker counts of the parallel runs, comma-separated.

@@ -13,6 +13,7 @@ mod engines;
 mod exception;
 mod known;
 mod mainnet;
+mod state_test;
 mod trial;
 mod verdict;
 
@@ -31,6 +32,7 @@ use batch::in_order;
 use blockloom_fixtures::{
     blockchain_test,
     mainnet::{MainnetBlock, MainnetSet, load_file as mainnet_block},
+    state_test as official_state_test,
 };
 use difference::Difference;
 use discover::CaseFile;
@@ -109,6 +111,7 @@ impl<'a> Runner<'a> {
         let verdicts = match file.kind {
             FileKind::MainnetBlock => self.run_mainnet(&file.path, chosen)?,
             FileKind::BlockchainTests => self.run_tests(&file.path, chosen)?,
+            FileKind::StateTests => self.run_state_tests(&file.path, chosen)?,
         };
         Ok(FileVerdicts { file: name, verdicts })
     }
@@ -165,6 +168,39 @@ impl<'a> Runner<'a> {
             })?;
             let verdict = known::excuse(&test.name, verdict);
             verdicts.push(CaseVerdict { case: test.name, verdict });
+        }
+        Ok(verdicts)
+    }
+
+    fn run_state_tests(
+        &mut self,
+        path: &Path,
+        chosen: impl Fn(&str) -> bool,
+    ) -> Result<Vec<CaseVerdict>, CliError> {
+        let mut tests = official_state_test::load(path)?;
+        tests.retain(|test| chosen(&test.name));
+        if tests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let engines = engines(&mut self.plain, self.workers, false)?;
+        let unknown = |case: &str, source| CliError::Network {
+            path: path.to_owned(),
+            case: case.to_owned(),
+            source,
+        };
+        let mut verdicts = Vec::new();
+        for test in &tests {
+            let verdict = guarded(|| {
+                state_test::verify(test, engines).map_err(|source| unknown(&test.name, source))
+            })?;
+            let verdict = known::excuse_state_test(test, verdict);
+            verdicts.push(CaseVerdict { case: test.name.clone(), verdict });
+        }
+        for group in state_test::groups(&tests) {
+            let case = group.name();
+            let verdict =
+                guarded(|| group.verify(engines).map_err(|source| unknown(&case, source)))?;
+            verdicts.push(CaseVerdict { case, verdict });
         }
         Ok(verdicts)
     }

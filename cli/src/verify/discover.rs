@@ -23,6 +23,8 @@ pub(crate) enum FileKind {
     MainnetBlock,
     /// Official blockchain tests.
     BlockchainTests,
+    /// Official state tests: the file is below a folder `state_tests`.
+    StateTests,
 }
 
 /// Every file with cases under `paths`: the paths in the order given, the
@@ -81,8 +83,19 @@ fn kind(path: &Path) -> FileKind {
     let in_blocks = folder.and_then(Path::file_name).is_some_and(|name| name == "blocks");
     match folder.and_then(Path::parent) {
         Some(set) if in_blocks && is_mainnet_set(set) => FileKind::MainnetBlock,
+        _ if is_below_state_tests(path) => FileKind::StateTests,
         _ => FileKind::BlockchainTests,
     }
+}
+
+/// The nearest folder with a telling name decides: suites of blockchain tests
+/// have folders of converted state tests.
+fn is_below_state_tests(path: &Path) -> bool {
+    let mut names = path.ancestors().skip(1).filter_map(Path::file_name);
+    let telling = names.find(|name| {
+        *name == "state_tests" || *name == "blockchain_tests" || *name == "BlockchainTests"
+    });
+    telling.is_some_and(|name| name == "state_tests")
 }
 
 /// Whether `folder` is a set of mainnet blocks.
