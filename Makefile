@@ -63,6 +63,10 @@ conformance: build ## every official test case and mainnet block in DATA
 		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7 \
 		$(DATA)/conformance/state_tests
 
+.PHONY: fuzz
+fuzz: build ## a million random transactions, in parallel and sequentially, from SEED
+	$(BLOCKLOOM) fuzz --seed $(SEED) --blocks 46000 --workers $(WORKERS) --out target
+
 .PHONY: crash
 crash: setup ## kill a replay 500 times, at random moments, and look at what is left
 	BLOCKLOOM_KILLS=500 BLOCKLOOM_SEED=$(SEED) $(RUN_TESTS) crash

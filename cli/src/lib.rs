@@ -4,6 +4,8 @@
 //!   and commits it to a store.
 //! - [`verify`](verify()) runs blocks with known answers, sequentially and in
 //!   parallel, and compares everything.
+//! - [`fuzz`](fuzz()) runs random blocks, sequentially and in parallel, and
+//!   compares everything.
 //! - [`fetch`](fetch()) gets blocks and the state they run on from a node.
 //! - [`bench`](bench()) measures parallel against sequential execution.
 //! - [`unwind`](unwind()) goes back to an earlier block of a store.
@@ -16,11 +18,14 @@
 //! ([`CliError::exit_code`]).
 
 mod args;
+mod batch;
 mod bench;
 mod console;
 mod db;
 mod error;
 mod fetch;
+mod fuzz;
+mod recorded;
 mod rejection;
 mod replay;
 mod rpc;
@@ -28,14 +33,16 @@ mod unwind;
 mod verify;
 
 pub use args::{
-    BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, FetchArgs, GetCommand,
-    ImportArgs, NodeArgs, ReplayArgs, StoreArgs, UnwindArgs, VerifyArgs,
+    BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, FetchArgs, FuzzArgs,
+    GetCommand, ImportArgs, NodeArgs, ReplayArgs, StoreArgs, UnwindArgs,
+    VerifyArgs,
 };
 pub use bench::bench;
 pub use console::Console;
 pub use db::db;
 pub use error::{CliError, chain_of_causes};
 pub use fetch::{BlockRange, FetchTotals, fetch};
+pub use fuzz::{FuzzTotals, fuzz};
 pub use replay::{ReplayTotals, Stages, replay};
 pub use rpc::RpcError;
 pub use unwind::unwind;
@@ -65,6 +72,11 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
             let mut console = Console::new(results, args.json, args.quiet);
             let totals = verify(&args, &mut console)?;
             Ok(u8::from(totals.failed > 0))
+        }
+        Command::Fuzz(args) => {
+            let mut console = Console::new(results, args.json, args.quiet);
+            let totals = fuzz(&args, &mut console)?;
+            Ok(u8::from(totals.divergences > 0))
         }
         Command::Fetch(args) => {
             let mut console = Console::new(results, args.json, args.quiet);

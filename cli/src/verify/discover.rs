@@ -1,6 +1,6 @@
 //! Which files a run consists of.
 
-use crate::CliError;
+use crate::{CliError, recorded::SUFFIX};
 use std::{
     collections::BTreeSet,
     fs,
@@ -25,6 +25,8 @@ pub(crate) enum FileKind {
     BlockchainTests,
     /// Official state tests: the file is below a folder `state_tests`.
     StateTests,
+    /// A divergence on file, by its name.
+    Recorded,
 }
 
 /// Every file with cases under `paths`: the paths in the order given, the
@@ -79,6 +81,10 @@ fn is_case_file(path: &Path) -> bool {
 }
 
 fn kind(path: &Path) -> FileKind {
+    let name = path.file_name().and_then(|name| name.to_str());
+    if name.is_some_and(|name| name.ends_with(SUFFIX)) {
+        return FileKind::Recorded;
+    }
     let folder = path.parent();
     let in_blocks = folder.and_then(Path::file_name).is_some_and(|name| name == "blocks");
     match folder.and_then(Path::parent) {

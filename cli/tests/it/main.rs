@@ -9,6 +9,7 @@ mod conformance;
 mod crash;
 mod data;
 mod faults;
+mod fuzz;
 mod http;
 mod node;
 mod pipeline;
