@@ -90,12 +90,42 @@ pub struct ReplayArgs {
     /// while later blocks are decoded and recovered and earlier ones hashed and written.
     #[arg(long)]
     pub no_pipeline: bool,
+    /// Whether to look over the engine's shoulder.
+    #[command(flatten)]
+    pub shadow: ShadowArgs,
     /// Print JSON, one object per line: each block, then the totals.
     #[arg(long)]
     pub json: bool,
     /// No progress bar.
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// How `blockloom replay` checks itself in passing.
+#[derive(Clone, Debug, Args)]
+pub struct ShadowArgs {
+    /// Run this share of the blocks, from 0 to 1, sequentially too, beside the parallel run, and
+    /// compare everything. The blocks' hashes decide which.
+    #[arg(long, value_name = "SHARE", value_parser = share,
+          conflicts_with_all = ["sequential", "compare"])]
+    pub shadow: Option<f64>,
+    /// What to do when a shadowed block differs: stop, or say so on stderr and go on with the
+    /// sequential result (the exit status is 1 all the same).
+    #[arg(long, value_enum, default_value_t, requires = "shadow")]
+    pub on_divergence: OnDivergence,
+    /// Folder for blocks that differ, as files for `blockloom verify`.
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "shadow")]
+    pub divergences: PathBuf,
+}
+
+/// What `blockloom replay` does when a shadowed block differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnDivergence {
+    /// End the run with exit status 1.
+    #[default]
+    Stop,
+    /// Say so on stderr and go on with the sequential result.
+    Log,
 }
 
 /// Arguments of `blockloom fetch`.
@@ -438,6 +468,11 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.trim().parse().map_err(|error| format!("{error}"))?;
+    (0.0..=1.0).contains(&number).then_some(number).ok_or_else(|| "from 0 to 1".to_owned())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -34,7 +34,7 @@ mod verify;
 
 pub use args::{
     BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, FetchArgs, FuzzArgs,
-    GetCommand, ImportArgs, NodeArgs, ReplayArgs, StoreArgs, UnwindArgs,
+    GetCommand, ImportArgs, NodeArgs, OnDivergence, ReplayArgs, ShadowArgs, StoreArgs, UnwindArgs,
     VerifyArgs,
 };
 pub use bench::bench;
@@ -66,7 +66,8 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
     match cli.command {
         Command::Replay(args) => {
             let mut console = Console::new(results, args.json, args.quiet);
-            replay(&args, &mut console).map(|_| 0)
+            let totals = replay(&args, &mut console)?;
+            Ok(u8::from(totals.divergences > 0))
         }
         Command::Verify(args) => {
             let mut console = Console::new(results, args.json, args.quiet);

@@ -5,10 +5,13 @@
 //! spelled as a genesis `config`, accounts as a genesis allocation, so a reader
 //! needs nothing else.
 //!
+//! - [`Recorder`] notes what an execution reads.
 //! - [`RecordedCase`] is the file.
 
 mod file;
+mod recorder;
 mod settings;
 
 pub(crate) use file::{RecordedCase, SUFFIX, Told};
+pub(crate) use recorder::Recorder;
 pub(crate) use settings::Settings;
