@@ -67,6 +67,17 @@ conformance: build ## every official test case and mainnet block in DATA
 fuzz: build ## a million random transactions, in parallel and sequentially, from SEED
 	$(BLOCKLOOM) fuzz --seed $(SEED) --blocks 46000 --workers $(WORKERS) --out target
 
+# What cargo-fuzz sets for `-s none`, so that the stable toolchain will do.
+COVERAGE := --cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
+	-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-trace-compares \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+
+.PHONY: fuzz-coverage
+fuzz-coverage: ## blocks chosen by libFuzzer for coverage, until it finds something or Ctrl-C
+	@mkdir -p target/fuzz-corpus
+	cd engine/fuzz && RUSTFLAGS="$(COVERAGE)" $(CARGO) run --target-dir ../../target/fuzz -- \
+		-max_len=8192 ../../target/fuzz-corpus $(FUZZ_ARGS)
+
 .PHONY: crash
 crash: setup ## kill a replay 500 times, at random moments, and look at what is left
 	BLOCKLOOM_KILLS=500 BLOCKLOOM_SEED=$(SEED) $(RUN_TESTS) crash

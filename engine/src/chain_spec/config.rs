@@ -1,8 +1,10 @@
 //! A chain's rules as the `config` object of a genesis file.
 
-use super::ChainSpec;
+use super::{ChainSpec, default_blob_params, is_optional};
+use alloy_eips::eip7840::BlobParams;
 use alloy_genesis::ChainConfig;
 use alloy_hardforks::{EthereumHardfork as Fork, EthereumHardforks, ForkCondition};
+use std::collections::BTreeMap;
 
 impl ChainSpec {
     /// These rules as a genesis file sets them; [`ChainSpec::from_genesis`]
@@ -29,11 +31,6 @@ impl ChainSpec {
             }
             _ => (None, None),
         };
-        let scheduled = Fork::VARIANTS.iter().filter_map(|fork| {
-            let start = time(*fork)?;
-            let (_, params) = self.blob_schedule.iter().rfind(|(at, _)| *at == start)?;
-            Some((fork.name().to_lowercase(), *params))
-        });
         ChainConfig {
             chain_id: self.chain_id,
             homestead_block: block(Fork::Homestead),
@@ -67,9 +64,35 @@ impl ChainSpec {
             bpo5_time: time(Fork::Bpo5),
             amsterdam_time: time(Fork::Amsterdam),
             bogota_time: time(Fork::Bogota),
-            blob_schedule: scheduled.collect(),
+            blob_schedule: self.named_blob_params().collect(),
             deposit_contract_address: self.deposit_contract,
             ..ChainConfig::default()
         }
+    }
+
+    /// The blob schedule by fork. It does not say who brought which parameters;
+    /// of forks that start together those are asked first that bring some of
+    /// their own accord, and the youngest has the last word anyway.
+    fn named_blob_params(&self) -> impl Iterator<Item = (String, BlobParams)> + '_ {
+        let forks = Fork::VARIANTS.iter().copied().filter(|fork| *fork >= Fork::Cancun);
+        let mut by_start = BTreeMap::<u64, Vec<Fork>>::new();
+        for fork in forks {
+            if let Some(start) = self.ethereum_fork_activation(fork).as_timestamp() {
+                by_start.entry(start).or_default().push(fork);
+            }
+        }
+        by_start.into_iter().flat_map(move |(start, forks)| {
+            let entries = self.blob_schedule.iter().filter(move |(at, _)| *at == start);
+            let count = entries.clone().count();
+            let brings = |fork: &Fork| default_blob_params(*fork).is_some() || is_optional(*fork);
+            let bringers: Vec<_> = forks.iter().copied().filter(brings).collect();
+            let named = if bringers.len() == count {
+                bringers
+            } else {
+                forks[forks.len().saturating_sub(count)..].to_vec()
+            };
+            let names = named.into_iter().map(|fork| fork.name().to_lowercase());
+            names.zip(entries.map(|(_, params)| *params))
+        })
     }
 }

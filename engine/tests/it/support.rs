@@ -13,7 +13,7 @@ pub(crate) mod world {
 }
 
 pub(crate) mod faulty {
-    pub(crate) use blockloom_fixtures::handmade::Faulty;
+    pub(crate) use blockloom_fixtures::handmade::{Faulty, Flaky};
 }
 
 pub(crate) mod jitter {
