@@ -66,7 +66,23 @@ conformance: build ## every official test case and mainnet block in DATA
 	$(BLOCKLOOM) verify --workers $(WORKERS) $(DATA)/mainnet \
 		$(filter-out %amsterdam %amsterdamattime15k,$(wildcard $(BLOCKCHAIN_TESTS)/eest_bal_v5.7.0/for_*)) \
 		$(BLOCKCHAIN_TESTS)/legacytests \
-		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7
+		$(BLOCKCHAIN_TESTS)/eest_benchmark_v0.0.7 \
+		$(DATA)/conformance/state_tests
+
+.PHONY: fuzz
+fuzz: build ## a million random transactions, in parallel and sequentially, from SEED
+	$(BLOCKLOOM) fuzz --seed $(SEED) --blocks 46000 --workers $(WORKERS) --out target
+
+# What cargo-fuzz sets for `-s none`, so that the stable toolchain will do.
+COVERAGE := --cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
+	-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-trace-compares \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+
+.PHONY: fuzz-coverage
+fuzz-coverage: ## blocks chosen by libFuzzer for coverage, until it finds something or Ctrl-C
+	@mkdir -p target/fuzz-corpus
+	cd engine/fuzz && RUSTFLAGS="$(COVERAGE)" $(CARGO) run --target-dir ../../target/fuzz -- \
+		-max_len=8192 ../../target/fuzz-corpus $(FUZZ_ARGS)
 
 .PHONY: model
 model: ## explore many more schedules: of the scheduler by loom and shuttle, of the engine on virtual workers

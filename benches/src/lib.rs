@@ -92,7 +92,7 @@ pub use latency::{Latency, SlowState};
 pub use machine::Provenance;
 pub use measurement::{EngineStages, Measurement};
 pub use pairing::{Contestant, Engines, MeasureError, Protocol, Rounds, measure};
-pub use peak::{ENVIRONMENT, PeakMeter};
+pub use peak::{ENVIRONMENT, PeakMeter, resident_bytes};
 pub use stages::{STAGES, StageTimes};
 pub use statistics::{Line, geometric_mean, median, quantile};
 pub use targets::{Bound, LARGE_BLOCK_GAS, Scope, Setting, Standing, TARGETS, Target, Verdict};

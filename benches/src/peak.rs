@@ -49,6 +49,15 @@ impl PeakMeter {
     }
 }
 
+/// Bytes of memory this process has in use.
+///
+/// # Errors
+///
+/// Where there is no Linux `/proc`.
+pub fn resident_bytes() -> io::Result<u64> {
+    resident("VmRSS:")
+}
+
 /// The value of a line of `/proc/self/status`, in bytes: proc_pid_status(5).
 fn resident(name: &str) -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;

@@ -26,6 +26,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Run blocks with known answers sequentially and in parallel and compare everything.
     Verify(VerifyArgs),
+    /// Run random blocks sequentially and in parallel under many schedules and compare everything.
+    Fuzz(FuzzArgs),
     /// Fetch blocks and the state they run on from a node, as files for replay and verify.
     Fetch(FetchArgs),
     /// Measure parallel against sequential execution of the same blocks.
@@ -97,12 +99,42 @@ pub struct ReplayArgs {
     /// while later blocks are decoded and recovered and earlier ones hashed and written.
     #[arg(long)]
     pub no_pipeline: bool,
+    /// Whether to look over the engine's shoulder.
+    #[command(flatten)]
+    pub shadow: ShadowArgs,
     /// Print JSON, one object per line: each block, then the totals.
     #[arg(long)]
     pub json: bool,
     /// No progress bar.
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// How `blockloom replay` checks itself in passing.
+#[derive(Clone, Debug, Args)]
+pub struct ShadowArgs {
+    /// Run this share of the blocks, from 0 to 1, sequentially too, beside the parallel run, and
+    /// compare everything. The blocks' hashes decide which.
+    #[arg(long, value_name = "SHARE", value_parser = share,
+          conflicts_with_all = ["sequential", "compare"])]
+    pub shadow: Option<f64>,
+    /// What to do when a shadowed block differs: stop, or say so on stderr and go on with the
+    /// sequential result (the exit status is 1 all the same).
+    #[arg(long, value_enum, default_value_t, requires = "shadow")]
+    pub on_divergence: OnDivergence,
+    /// Folder for blocks that differ, as files for `blockloom verify`.
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "shadow")]
+    pub divergences: PathBuf,
+}
+
+/// What `blockloom replay` does when a shadowed block differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnDivergence {
+    /// End the run with exit status 1.
+    #[default]
+    Stop,
+    /// Say so on stderr and go on with the sequential result.
+    Log,
 }
 
 /// Arguments of `blockloom fetch`.
@@ -158,7 +190,8 @@ pub struct NodeArgs {
 /// Arguments of `blockloom verify`.
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
-    /// Mainnet block files, official blockchain tests, or folders of them.
+    /// Mainnet block files, official blockchain and state tests, recorded divergences
+    /// (`*.case.json`), or folders of them.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// Worker counts of the parallel runs, comma-separated.
@@ -169,6 +202,49 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
     /// Print JSON, one object per line: each failure and skip, then the totals.
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bar.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Arguments of `blockloom fuzz`.
+///
+/// The same seed and index give the same block and the same schedules; how threads meet within one
+/// is up to the machine.
+#[derive(Clone, Debug, Args)]
+pub struct FuzzArgs {
+    /// Seed of the blocks.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Index of the first block.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub from: u64,
+    /// Blocks to run.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub blocks: u64,
+    /// Transactions in each block [default: 5 to 39, at random].
+    #[arg(long, value_name = "N")]
+    pub txs: Option<usize>,
+    /// Worker counts of the parallel runs, comma-separated.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4,8",
+          value_parser = worker_count)]
+    pub workers: Vec<usize>,
+    /// Parallel runs of each block: worker count, mode, sharing, limits and disturbances of the
+    /// base state are chosen for each.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub schedules: u64,
+    /// Seconds after which no further block is begun.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub time: Option<Duration>,
+    /// Look at memory twenty times over the run, and fail if it grows after the first quarter.
+    #[arg(long)]
+    pub soak: bool,
+    /// Folder for blocks that ran differently, as files for `blockloom verify`.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// Print JSON, one object per line: each divergence, then the totals.
     #[arg(long)]
     pub json: bool,
     /// No progress bar.
@@ -441,6 +517,11 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.trim().parse().map_err(|error| format!("{error}"))?;
+    (0.0..=1.0).contains(&number).then_some(number).ok_or_else(|| "from 0 to 1".to_owned())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -28,6 +28,22 @@ pub enum CliError {
     /// Results cannot be written.
     #[error("writing results")]
     Write(#[from] io::Error),
+    /// A file cannot be written.
+    #[error("writing {}", path.display())]
+    Save {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is no recorded case.
+    #[error("{}: no recorded case: {reason}", path.display())]
+    BadCase {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A fixture, chain export or genesis file is not what it should be.
     #[error(transparent)]
     Fixture(#[from] FixtureError),
@@ -259,6 +275,20 @@ pub enum CliError {
         /// The first difference.
         difference: String,
     },
+    /// Memory in use cannot be told.
+    #[error("reading how much memory is in use")]
+    Memory {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Memory grew over a run that should leave nothing behind.
+    #[error("memory grew from {settled} bytes to {most} over the run")]
+    Grew {
+        /// Most bytes in use after the warm-up.
+        settled: u64,
+        /// Most bytes in use since.
+        most: u64,
+    },
     /// There is no such workload, and no such file.
     #[error(
         "{name}: no such workload or file; {}`blockloom bench --list` lists the workloads",
@@ -309,6 +339,7 @@ impl CliError {
         match self {
             Self::InvalidBlock { .. }
             | Self::Disagreement { .. }
+            | Self::Grew { .. }
             | Self::OtherReceipt { .. }
             | Self::Unequal { .. }
             | Self::Damaged { .. }

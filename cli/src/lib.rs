@@ -4,6 +4,8 @@
 //!   and commits it to a store.
 //! - [`verify`](verify()) runs blocks with known answers, sequentially and in
 //!   parallel, and compares everything.
+//! - [`fuzz`](fuzz()) runs random blocks, sequentially and in parallel, and
+//!   compares everything.
 //! - [`fetch`](fetch()) gets blocks and the state they run on from a node.
 //! - [`bench`](bench()) measures parallel against sequential execution.
 //! - [`inspect`](inspect()) tells what bounds a block's speedup.
@@ -17,12 +19,15 @@
 //! ([`CliError::exit_code`]).
 
 mod args;
+mod batch;
 mod bench;
 mod console;
 mod db;
 mod error;
 mod fetch;
+mod fuzz;
 mod inspect;
+mod recorded;
 mod rejection;
 mod replay;
 mod rpc;
@@ -30,14 +35,16 @@ mod unwind;
 mod verify;
 
 pub use args::{
-    BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, FetchArgs, GetCommand,
-    ImportArgs, InspectArgs, NodeArgs, ReplayArgs, StoreArgs, UnwindArgs, VerifyArgs,
+    BenchArgs, BenchMode, Cli, CodeOf, Command, DbCommand, ExportArgs, FetchArgs, FuzzArgs,
+    GetCommand, ImportArgs, InspectArgs, NodeArgs, OnDivergence, ReplayArgs, ShadowArgs, StoreArgs,
+    UnwindArgs, VerifyArgs,
 };
 pub use bench::bench;
 pub use console::Console;
 pub use db::db;
 pub use error::{CliError, chain_of_causes};
 pub use fetch::{BlockRange, FetchTotals, fetch};
+pub use fuzz::{FuzzTotals, fuzz};
 pub use inspect::{Inspection, Speedup, inspect};
 pub use replay::{ReplayTotals, Stages, replay};
 pub use rpc::RpcError;
@@ -62,12 +69,18 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
     match cli.command {
         Command::Replay(args) => {
             let mut console = Console::new(results, args.json, args.quiet);
-            replay(&args, &mut console).map(|_| 0)
+            let totals = replay(&args, &mut console)?;
+            Ok(u8::from(totals.divergences > 0))
         }
         Command::Verify(args) => {
             let mut console = Console::new(results, args.json, args.quiet);
             let totals = verify(&args, &mut console)?;
             Ok(u8::from(totals.failed > 0))
+        }
+        Command::Fuzz(args) => {
+            let mut console = Console::new(results, args.json, args.quiet);
+            let totals = fuzz(&args, &mut console)?;
+            Ok(u8::from(totals.divergences > 0))
         }
         Command::Fetch(args) => {
             let mut console = Console::new(results, args.json, args.quiet);

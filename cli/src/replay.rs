@@ -12,6 +12,7 @@ mod block_file;
 mod chain;
 mod executor;
 mod interrupt;
+mod shadow;
 mod source;
 mod totals;
 mod walk;

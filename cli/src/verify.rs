@@ -5,7 +5,6 @@
 //! results are compared with the sequential one as whole values. Verdicts are
 //! reported in the order of files and cases, whatever finished first.
 
-mod batch;
 mod chain_test;
 mod difference;
 mod discover;
@@ -13,11 +12,13 @@ mod engines;
 mod exception;
 mod known;
 mod mainnet;
+mod recorded;
+mod state_test;
 mod trial;
 mod verdict;
 
 pub(crate) use chain_test::OMMER_DEPTH;
-pub(crate) use difference::between_outputs;
+pub(crate) use difference::{Difference, between_outputs};
 pub(crate) use discover::{FileKind, case_files, is_mainnet_set};
 pub(crate) use engines::between_results;
 pub(crate) use mainnet::spec_of;
@@ -25,14 +26,15 @@ pub use verdict::VerifyTotals;
 
 use crate::{
     CliError, Console, VerifyArgs,
+    batch::in_order,
     console::{Unit, table},
+    recorded::RecordedCase,
 };
-use batch::in_order;
 use blockloom_fixtures::{
     blockchain_test,
     mainnet::{MainnetBlock, MainnetSet, load_file as mainnet_block},
+    state_test as official_state_test,
 };
-use difference::Difference;
 use discover::CaseFile;
 use engines::Engines;
 use indicatif::ProgressBar;
@@ -60,7 +62,7 @@ pub fn verify(args: &VerifyArgs, console: &mut Console<'_>) -> Result<VerifyTota
     let bar = console.bar(Some(files.len() as u64), Unit::Items);
     let mut report = Report::new(console, &bar);
     in_order(
-        &files,
+        files.iter(),
         available_parallelism().unwrap_or(NonZeroUsize::MIN),
         || Runner::new(&args.workers),
         |runner, file| runner.run_file(file, args.filter.as_deref()),
@@ -109,6 +111,8 @@ impl<'a> Runner<'a> {
         let verdicts = match file.kind {
             FileKind::MainnetBlock => self.run_mainnet(&file.path, chosen)?,
             FileKind::BlockchainTests => self.run_tests(&file.path, chosen)?,
+            FileKind::StateTests => self.run_state_tests(&file.path, chosen)?,
+            FileKind::Recorded => self.run_recorded(&file.path, &name, chosen)?,
         };
         Ok(FileVerdicts { file: name, verdicts })
     }
@@ -165,6 +169,54 @@ impl<'a> Runner<'a> {
             })?;
             let verdict = known::excuse(&test.name, verdict);
             verdicts.push(CaseVerdict { case: test.name, verdict });
+        }
+        Ok(verdicts)
+    }
+
+    fn run_recorded(
+        &mut self,
+        path: &Path,
+        name: &str,
+        chosen: impl Fn(&str) -> bool,
+    ) -> Result<Vec<CaseVerdict>, CliError> {
+        if !chosen(name) {
+            return Ok(Vec::new());
+        }
+        let case = RecordedCase::load(path)?;
+        let engines = engines(&mut self.plain, self.workers, false)?;
+        let verdict = guarded(|| recorded::verify(&case, engines))?;
+        Ok(vec![CaseVerdict { case: case.origin, verdict }])
+    }
+
+    fn run_state_tests(
+        &mut self,
+        path: &Path,
+        chosen: impl Fn(&str) -> bool,
+    ) -> Result<Vec<CaseVerdict>, CliError> {
+        let mut tests = official_state_test::load(path)?;
+        tests.retain(|test| chosen(&test.name));
+        if tests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let engines = engines(&mut self.plain, self.workers, false)?;
+        let unknown = |case: &str, source| CliError::Network {
+            path: path.to_owned(),
+            case: case.to_owned(),
+            source,
+        };
+        let mut verdicts = Vec::new();
+        for test in &tests {
+            let verdict = guarded(|| {
+                state_test::verify(test, engines).map_err(|source| unknown(&test.name, source))
+            })?;
+            let verdict = known::excuse_state_test(test, verdict);
+            verdicts.push(CaseVerdict { case: test.name.clone(), verdict });
+        }
+        for group in state_test::groups(&tests) {
+            let case = group.name();
+            let verdict =
+                guarded(|| group.verify(engines).map_err(|source| unknown(&case, source)))?;
+            verdicts.push(CaseVerdict { case, verdict });
         }
         Ok(verdicts)
     }

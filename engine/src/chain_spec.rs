@@ -1,5 +1,6 @@
 //! Which rules hold where: fork activations, blob schedule, deposit contract.
 
+mod config;
 mod error;
 mod genesis;
 mod network;

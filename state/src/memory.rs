@@ -116,6 +116,14 @@ impl MemoryState {
         self.block_hashes.insert(number, hash);
     }
 
+    /// The hashes that were set, by block number. Sorts on each call.
+    pub fn block_hashes(&self) -> impl Iterator<Item = (u64, B256)> + use<> {
+        let mut hashes: Vec<_> =
+            self.block_hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
+        hashes.sort_unstable();
+        hashes.into_iter()
+    }
+
     /// The account at `address`, if it exists.
     pub fn account(&self, address: &Address) -> Option<&MemoryAccount> {
         self.accounts.get(address)

@@ -1,7 +1,10 @@
 //! How a block is run: in parallel, sequentially, or both.
 
-use super::totals::{BlockRecord, Stages};
-use crate::{CliError, ReplayArgs, verify::between_results};
+use super::{
+    shadow::{Shadow, Shadowed, ShadowedRun, first_difference},
+    totals::{BlockRecord, Stages},
+};
+use crate::{CliError, ReplayArgs};
 use alloy_primitives::B256;
 use blockloom_engine::{
     BlockError, ChainSpec, Config, ConsensusError, Engine, Executed, Load, Mode, RecoveredBlock,
@@ -17,6 +20,7 @@ pub(crate) struct Executor {
     /// cores have better things to do than to speculate.
     alone: Option<Engine>,
     compare: bool,
+    shadow: Option<Shadow>,
 }
 
 /// What running a block gave.
@@ -27,6 +31,8 @@ pub(crate) struct Run {
     pub time: Duration,
     /// Wall time of the sequential run, where there was one.
     pub sequential_time: Option<Duration>,
+    /// What shadowing it came to, if it was.
+    pub shadowed: Option<Shadowed>,
 }
 
 impl Executor {
@@ -38,7 +44,8 @@ impl Executor {
             (false, true) => Mode::Parallel,
             (false, false) => Mode::Adaptive,
         };
-        Self::with(args.workers, mode, args.compare)
+        let executor = Self::with(args.workers, mode, args.compare)?;
+        Ok(Self { shadow: Shadow::of(&args.shadow), ..executor })
     }
 
     /// An executor with an engine of this mode and so many workers.
@@ -47,7 +54,7 @@ impl Executor {
         let shared = engine(workers)?;
         let alone =
             if mode == Mode::Adaptive && shared.workers() > 1 { Some(engine(1)?) } else { None };
-        Ok(Self { engine: shared, alone, compare })
+        Ok(Self { engine: shared, alone, compare, shadow: None })
     }
 
     /// Runs `block` on `base` while other stages are at work on other blocks:
@@ -67,12 +74,15 @@ impl Executor {
         let Some(alone) = self.alone.as_ref().filter(|_| !load.is_idle()) else {
             return self.run(spec, block, base, stages);
         };
+        if let Some(run) = self.run_shadowed(alone, spec, block, base, stages)? {
+            return Ok(run);
+        }
         let start = Instant::now();
         let result = alone.execute(spec, block, base);
         let time = start.elapsed();
         stages.execute += time;
         let executed = result.map_err(|error| refused(block.header().number, block.hash, error))?;
-        Ok(Run { executed, time, sequential_time: None })
+        Ok(Run { executed, time, sequential_time: None, shadowed: None })
     }
 
     /// Runs `block` on `base`.
@@ -88,6 +98,9 @@ impl Executor {
         base: &impl Snapshot,
         stages: &mut Stages,
     ) -> Result<Run, CliError> {
+        if let Some(run) = self.run_shadowed(&self.engine, spec, block, base, stages)? {
+            return Ok(run);
+        }
         let sequential = |stages: &mut Stages| {
             let start = Instant::now();
             let result = self.engine.execute_sequential(spec, block, base);
@@ -112,7 +125,24 @@ impl Executor {
             None => None,
         };
         let executed = result.map_err(|error| refused(block.header().number, block.hash, error))?;
-        Ok(Run { executed, time, sequential_time })
+        Ok(Run { executed, time, sequential_time, shadowed: None })
+    }
+
+    /// Runs `block` on `engine` and beside it sequentially, if it is one of
+    /// those that are shadowed.
+    fn run_shadowed(
+        &self,
+        engine: &Engine,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &impl Snapshot,
+        stages: &mut Stages,
+    ) -> Result<Option<Run>, CliError> {
+        let due = self.shadow.as_ref().filter(|shadow| shadow.is_due(block.hash));
+        let Some(shadow) = due else { return Ok(None) };
+        let ShadowedRun { executed, time, outcome } = shadow.run(engine, spec, block, base)?;
+        stages.execute += time;
+        Ok(Some(Run { executed, time, sequential_time: None, shadowed: Some(outcome) }))
     }
 }
 
@@ -121,11 +151,7 @@ fn check_agreement(
     parallel: &Result<Executed, BlockError>,
     sequential: &Result<Executed, BlockError>,
 ) -> Result<(), CliError> {
-    let differences = between_results(
-        &parallel.as_ref().map(|executed| &executed.output),
-        &sequential.as_ref().map(|executed| &executed.output),
-    );
-    differences.first().map_or(Ok(()), |first| {
+    first_difference(parallel, sequential).map_or(Ok(()), |first| {
         Err(CliError::Disagreement {
             number: block.header().number,
             hash: block.hash,
@@ -160,5 +186,6 @@ pub(crate) fn record(block: &RecoveredBlock, run: &Run, root_verified: bool) -> 
         sequential_time: run.sequential_time,
         executions: run.executed.stats.executions,
         root_verified,
+        shadow: run.shadowed,
     }
 }

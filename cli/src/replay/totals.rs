@@ -1,5 +1,6 @@
 //! What a replay did, block by block and in all.
 
+use super::shadow::Shadowed;
 use crate::{CliError, Console, console::table};
 use alloy_primitives::B256;
 use serde::{Serialize, Serializer};
@@ -30,6 +31,9 @@ pub(crate) struct BlockRecord {
     pub executions: usize,
     /// Whether the state root was computed; if it was, it is the header's.
     pub root_verified: bool,
+    /// What running it sequentially, too, came to, with `--shadow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadowed>,
 }
 
 impl BlockRecord {
@@ -118,6 +122,10 @@ pub struct ReplayTotals {
     pub executions: u64,
     /// What went into the store's log; 0 in memory.
     pub bytes_written: u64,
+    /// Blocks that ran sequentially, too, with `--shadow`.
+    pub shadowed: u64,
+    /// Those of them whose parallel run differed.
+    pub divergences: u64,
     /// Where the time went.
     pub stages: Stages,
 }
@@ -132,6 +140,8 @@ pub(crate) struct Tally {
     gas: u64,
     executions: u64,
     bytes_written: u64,
+    shadowed: u64,
+    divergences: u64,
     /// Kept for `--compare` only: a long chain would fill memory.
     compared: Vec<BlockRecord>,
 }
@@ -146,6 +156,8 @@ impl Tally {
             gas: 0,
             executions: 0,
             bytes_written: 0,
+            shadowed: 0,
+            divergences: 0,
             compared: Vec::new(),
         }
     }
@@ -165,6 +177,8 @@ impl Tally {
         self.txs += record.txs as u64;
         self.gas += record.gas;
         self.executions += record.executions as u64;
+        self.shadowed += u64::from(record.shadow.is_some());
+        self.divergences += u64::from(record.shadow == Some(Shadowed::Diverged));
         console.record(&record)?;
         if record.sequential_time.is_some() {
             self.compared.push(record);
@@ -188,6 +202,8 @@ impl Tally {
             time: self.started.elapsed(),
             executions: self.executions,
             bytes_written: self.bytes_written,
+            shadowed: self.shadowed,
+            divergences: self.divergences,
             stages: self.stages,
         };
         if !console.is_json() {
@@ -241,11 +257,15 @@ fn totals_text(totals: &ReplayTotals) -> String {
             times.add_row([stage.to_owned(), format!("{:.2}", milliseconds(time))]);
         }
     }
+    let shadow = match totals.shadowed {
+        0 => String::new(),
+        shadowed => format!("{shadowed} blocks shadowed, {} differed\n", totals.divergences),
+    };
     format!(
         "{times}\n\
          {blocks} blocks, {txs} transactions, {:.2} Mgas in {seconds:.2} s\n\
          {:.1} blocks/s, {:.0} tx/s, {:.1} Mgas/s, {re_executed} re-executions\n\
-         tip {tip} {hash}\n\
+         {shadow}tip {tip} {hash}\n\
          root {root}",
         *gas as f64 / 1e6,
         per_second(*blocks),

@@ -1,6 +1,6 @@
 //! Which files a run consists of.
 
-use crate::CliError;
+use crate::{CliError, recorded::SUFFIX};
 use std::{
     collections::BTreeSet,
     fs,
@@ -23,6 +23,10 @@ pub(crate) enum FileKind {
     MainnetBlock,
     /// Official blockchain tests.
     BlockchainTests,
+    /// Official state tests: the file is below a folder `state_tests`.
+    StateTests,
+    /// A divergence on file, by its name.
+    Recorded,
 }
 
 /// Every file with cases under `paths`: the paths in the order given, the
@@ -77,12 +81,27 @@ fn is_case_file(path: &Path) -> bool {
 }
 
 fn kind(path: &Path) -> FileKind {
+    let name = path.file_name().and_then(|name| name.to_str());
+    if name.is_some_and(|name| name.ends_with(SUFFIX)) {
+        return FileKind::Recorded;
+    }
     let folder = path.parent();
     let in_blocks = folder.and_then(Path::file_name).is_some_and(|name| name == "blocks");
     match folder.and_then(Path::parent) {
         Some(set) if in_blocks && is_mainnet_set(set) => FileKind::MainnetBlock,
+        _ if is_below_state_tests(path) => FileKind::StateTests,
         _ => FileKind::BlockchainTests,
     }
+}
+
+/// The nearest folder with a telling name decides: suites of blockchain tests
+/// have folders of converted state tests.
+fn is_below_state_tests(path: &Path) -> bool {
+    let mut names = path.ancestors().skip(1).filter_map(Path::file_name);
+    let telling = names.find(|name| {
+        *name == "state_tests" || *name == "blockchain_tests" || *name == "BlockchainTests"
+    });
+    telling.is_some_and(|name| name == "state_tests")
 }
 
 /// Whether `folder` is a set of mainnet blocks.

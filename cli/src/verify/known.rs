@@ -6,6 +6,7 @@
 //! run. If it passes, it passes.
 
 use super::verdict::{Finding, Verdict};
+use blockloom_fixtures::state_test::StateTest;
 
 /// revm has the gas rules of Petersburg for Constantinople, which was never
 /// live on its own: net gas metering (EIP-1283) is not implemented, so every
@@ -68,7 +69,6 @@ const KNOWN: &[(&str, &str)] = &[
 /// `verdict` of the case `name`, unless stock revm is known to fail it.
 pub(crate) fn excuse(name: &str, verdict: Verdict) -> Verdict {
     let Verdict::Failed(findings) = &verdict else { return verdict };
-    let is_stock = |finding: &Finding| finding.workers.is_none();
     let known = KNOWN
         .iter()
         .find(|(case, _)| *case == name || (case.ends_with('[') && name.starts_with(case)));
@@ -78,6 +78,23 @@ pub(crate) fn excuse(name: &str, verdict: Verdict) -> Verdict {
         }
         _ => verdict,
     }
+}
+
+/// `verdict` of a state test, unless stock revm is known to fail it: for its
+/// name, or because its network's rules are none of revm's.
+pub(crate) fn excuse_state_test(test: &StateTest, verdict: Verdict) -> Verdict {
+    match &verdict {
+        Verdict::Failed(findings)
+            if test.network == "Constantinople" && findings.iter().all(is_stock) =>
+        {
+            Verdict::Skipped(NO_EIP_1283.to_owned())
+        }
+        _ => excuse(&test.name, verdict),
+    }
+}
+
+const fn is_stock(finding: &Finding) -> bool {
+    finding.workers.is_none()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! The slice is every third file in path order of the legacy tests and of the
 //! execution-spec tests for all forks before Amsterdam (whose published tests
-//! have an older gas schedule than revm 43). `make conformance` runs them all.
+//! have an older gas schedule than revm 43), and fewer of the state tests.
+//! `make conformance` runs them all.
 
 use crate::{
     data::shared,
@@ -14,8 +15,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// One file in this many is run.
+/// One file of blockchain tests in this many is run.
 const STRIDE: usize = 3;
+
+/// One file of state tests in this many is run: most of them are among the
+/// blockchain tests as well.
+const STATE_TEST_STRIDE: usize = 16;
 
 /// Why a case of the slice may be skipped.
 const REASONS: [&str; 4] = ["proof-of-work seal", "EIP-1283", "EIP-7610", "DAO's balances"];
@@ -53,22 +58,27 @@ fn assert_conforms(finished: &Finished, at_least: u64) {
     }
 }
 
-/// Verifies one file in [`STRIDE`] of the suite `folder`.
-fn verify_slice(folder: &str, at_least: u64) {
-    let Some(folder) = shared(&format!("conformance/blockchain_tests/{folder}")) else { return };
-    let slice: Vec<_> = files(&folder).into_iter().step_by(STRIDE).collect();
+/// Verifies one file in `stride` of the suite `folder`.
+fn verify_slice(folder: &str, stride: usize, at_least: u64) {
+    let Some(folder) = shared(&format!("conformance/{folder}")) else { return };
+    let slice: Vec<_> = files(&folder).into_iter().step_by(stride).collect();
     let options = ["verify", "--workers", "1,4", "--json"].map(PathBuf::from);
     assert_conforms(&run(options.into_iter().chain(slice)), at_least);
 }
 
 #[test]
 fn conformance_of_legacy_tests() {
-    verify_slice("legacytests", 900);
+    verify_slice("blockchain_tests/legacytests", STRIDE, 900);
 }
 
 #[test]
 fn conformance_of_execution_spec_tests() {
-    verify_slice("eest_bal_v5.7.0", 4_500);
+    verify_slice("blockchain_tests/eest_bal_v5.7.0", STRIDE, 4_500);
+}
+
+#[test]
+fn conformance_of_state_tests() {
+    verify_slice("state_tests", STATE_TEST_STRIDE, 1_500);
 }
 
 #[test]

@@ -171,3 +171,39 @@ fn a_chain_export_is_no_test() {
     let chain = demo().join("chain.rlp");
     run(["verify", chain.to_str().unwrap()]).assert_refused(2, &["chain.rlp"]);
 }
+
+/// One file of state tests, changed by `change`, in a folder where it is known
+/// as one; gives what fails and where.
+fn verify_state_test(change: impl FnOnce(&mut Value)) -> Option<Vec<Value>> {
+    let file = "conformance/state_tests/eest_v5.4.0/berlin/eip2929_gas_cost_increases/\
+                test_call_insufficient_balance.json.gz";
+    let mut tests = read(&shared(file)?);
+    tests.as_object_mut().unwrap().retain(|_, test| test["post"].get("Prague").is_some());
+    change(&mut only(&mut tests)["post"]["Prague"][0]);
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("state_tests")).unwrap();
+    let path = folder.path().join("state_tests/case.json");
+    fs::write(&path, tests.to_string()).unwrap();
+    let finished = run(["verify", path.to_str().unwrap(), "--workers", "1,3", "--json"]);
+    let lines = finished.json();
+    assert_eq!(finished.code == Some(0), lines.len() == 1, "{finished:?}");
+    Some(lines)
+}
+
+#[test]
+fn state_tests_pass_and_wrong_answers_are_found() {
+    let Some(passed) = verify_state_test(|_| ()) else { return };
+    // The case itself, and the block of several of it.
+    assert_eq!(passed, [json!({"cases": 2, "passed": 2, "failed": 0, "skipped": 0})]);
+    for (field, location) in [("hash", "state root"), ("logs", "logs hash")] {
+        let wrong = json!(format!("0x{}", "11".repeat(32)));
+        let failed = verify_state_test(|post| post[field] = wrong).unwrap();
+        assert_eq!(failed[0]["location"], location, "{failed:?}");
+        assert_eq!(failed[0]["workers"], Value::Null);
+        assert_eq!(failed[1]["failed"], 1);
+    }
+    let failed = verify_state_test(|post| {
+        post["expectException"] = json!("TransactionException.NONCE_IS_MAX");
+    });
+    assert_eq!(failed.unwrap()[0]["location"], "transaction");
+}

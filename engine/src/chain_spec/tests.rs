@@ -281,3 +281,37 @@ fn evm_env_prices_blobs_by_the_forks_fraction() {
     // e^(20,000,000 / 5,007,716) = 54.2...
     assert_eq!(price, 54);
 }
+
+/// What is written down for a block that went wrong must be the rules it went
+/// wrong under.
+#[test]
+fn rules_survive_as_a_genesis_config() {
+    let names = [
+        "Frontier",
+        "Homestead",
+        "EIP150",
+        "EIP158",
+        "Byzantium",
+        "ConstantinopleFix",
+        "Istanbul",
+        "Berlin",
+        "London",
+        "Paris",
+        "Shanghai",
+        "Cancun",
+        "Prague",
+        "Osaka",
+        "BPO1",
+        "BPO2",
+        "Amsterdam",
+        "HomesteadToDaoAt5",
+        "CancunToPragueAtTime15k",
+        "ParisToShanghaiAtTime15k",
+    ];
+    let networks = names.map(|name| ChainSpec::for_network(name, 5, None).unwrap());
+    for spec in networks.into_iter().chain([ChainSpec::mainnet()]) {
+        let text = serde_json::to_string(&spec.to_config()).unwrap();
+        let config = serde_json::from_str(&text).unwrap();
+        assert_eq!(ChainSpec::from_genesis(&config).unwrap(), spec, "{text}");
+    }
+}

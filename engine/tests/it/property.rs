@@ -1,17 +1,23 @@
 //! Random blocks over few accounts: any two transactions are likely to meet.
 //!
-//! A failure prints the seed (`cc ...`) and the smallest block that fails; to
-//! repeat it, run `cargo nextest run -p blockloom-engine property`, which tries
-//! the seeds in `proptest-regressions` first.
+//! A failure prints the seed (`cc ...`) and the smallest block that fails, as
+//! the number of a draft and the transactions it keeps; to repeat it, run
+//! `cargo nextest run -p blockloom-engine property`, which tries the seeds in
+//! `proptest-regressions` first. `blockloom fuzz` does the same for as long as
+//! one likes.
 
-mod blocks;
 mod schedules;
 
-use crate::support::{
-    block::withdraw, check, faulty::Faulty, forks::spec, gate::Key, jitter::Jitter,
+use crate::support::{check, faulty::Faulty, forks::spec, jitter::Jitter};
+use alloy_primitives::B256;
+use blockloom_engine::{ChainSpec, RecoveredBlock};
+use blockloom_fixtures::{
+    handmade::Key,
+    random::{Draft, RandomBlock},
 };
-use blocks::{RandomBlock, any_account, any_block};
+use blockloom_state::MemoryState;
 use proptest::prelude::*;
+use std::fmt;
 
 /// Blocks of each property, unless `PROPTEST_CASES` asks for more.
 const BLOCKS: u32 = 2_000;
@@ -19,16 +25,51 @@ const BLOCKS: u32 = 2_000;
 /// Blocks with faults: each is run to its first failure only.
 const FAULTY_BLOCKS: u32 = 1_000;
 
+/// More transactions than a block of its own accord has.
+const MOST_TXS: usize = 40;
+
 fn config(cases: u32) -> ProptestConfig {
     let more = ProptestConfig::default().cases;
     ProptestConfig { cases: cases.max(more), max_shrink_iters: 4_000, ..ProptestConfig::default() }
 }
 
-fn any_key() -> impl Strategy<Value = Key> {
-    prop_oneof![
-        any_account().prop_map(Key::Account),
-        (any_account(), 0u64..4).prop_map(|(account, slot)| Key::slot(account, slot)),
-    ]
+/// The draft of this number, of which some transactions are left out.
+#[derive(Clone)]
+struct Chosen {
+    number: u64,
+    keeps: Vec<bool>,
+}
+
+impl fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "draft {} = {:#?}", self.number, self.draft())
+    }
+}
+
+impl Chosen {
+    fn draft(&self) -> Draft {
+        Draft::numbered(self.number, 0, None).keeping(|position| self.keeps[position])
+    }
+
+    fn build(&self) -> Built {
+        let RandomBlock { fork, state, block, senders, broken } = self.draft().build();
+        let block = RecoveredBlock { hash: B256::repeat_byte(0xb1), block, senders };
+        Built { spec: spec(fork), state, block, broken }
+    }
+}
+
+/// A block as the engine takes it.
+struct Built {
+    spec: ChainSpec,
+    state: MemoryState,
+    block: RecoveredBlock,
+    broken: Vec<Key>,
+}
+
+/// Any draft. Nearly all transactions are kept, until shrinking leaves them out.
+fn any_block() -> impl Strategy<Value = Chosen> {
+    let keeps = prop::collection::vec(prop::bool::weighted(0.999), MOST_TXS);
+    (any::<u64>().no_shrink(), keeps).prop_map(|(number, keeps)| Chosen { number, keeps })
 }
 
 proptest! {
@@ -36,10 +77,9 @@ proptest! {
 
     #[test]
     fn random_blocks_are_the_same_in_parallel(random in any_block(), seed: u64) {
-        let RandomBlock { fork, world, mut block, withdrawals } = random.build();
-        withdraw(&mut block, &withdrawals);
-        let base = Jitter::new(&world.0, seed, block.senders.first().copied());
-        let _ = check(&spec(fork), &block, &base);
+        let Built { spec, state, block, .. } = random.build();
+        let base = Jitter::new(&state, seed, block.senders.first().copied());
+        let _ = check(&spec, &block, &base);
     }
 }
 
@@ -47,28 +87,22 @@ proptest! {
     #![proptest_config(config(FAULTY_BLOCKS))]
 
     #[test]
-    fn random_faults_are_the_same_in_parallel(
-        random in any_block(),
-        broken in prop::collection::vec(any_key(), 1..3),
-        seed: u64,
-    ) {
-        let RandomBlock { fork, world, block, .. } = random.build();
-        let faulty = Faulty::new(&world.0, broken);
+    fn random_faults_are_the_same_in_parallel(random in any_block(), seed: u64) {
+        let Built { spec, state, block, broken } = random.build();
+        let faulty = Faulty::new(&state, broken);
         let base = Jitter::new(&faulty, seed, block.senders.first().copied());
-        let _ = check(&spec(fork), &block, &base);
+        let _ = check(&spec, &block, &base);
     }
 }
 
 #[test]
 fn random_blocks_are_mostly_valid_and_full_of_conflicts() {
-    use proptest::{strategy::ValueTree, test_runner::TestRunner};
-    let mut runner = TestRunner::deterministic();
     let (mut valid, mut aborts, mut ran, mut worked) = (0, 0, 0, 0);
-    for seed in 0..200 {
-        let random = any_block().new_tree(&mut runner).expect("blocks can be made").current();
-        let RandomBlock { fork, world, block, .. } = random.build();
-        let base = Jitter::new(&world.0, seed, block.senders.first().copied());
-        let (answer, stats) = check(&spec(fork), &block, &base);
+    for number in 0..200 {
+        let Built { spec, state, block, .. } =
+            Chosen { number, keeps: vec![true; MOST_TXS] }.build();
+        let base = Jitter::new(&state, number, block.senders.first().copied());
+        let (answer, stats) = check(&spec, &block, &base);
         aborts += stats.aborts + stats.blocked;
         if let Ok(output) = answer {
             valid += 1;

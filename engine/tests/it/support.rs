@@ -1,13 +1,24 @@
 //! What the tests share.
 
 pub(crate) mod block;
-pub(crate) mod code;
-pub(crate) mod faulty;
 pub(crate) mod forks;
 pub(crate) mod gate;
-pub(crate) mod jitter;
-pub(crate) mod number;
-pub(crate) mod world;
+
+pub(crate) mod code {
+    pub(crate) use blockloom_fixtures::handmade::{Code, input};
+}
+
+pub(crate) mod world {
+    pub(crate) use blockloom_fixtures::handmade::{ETHER, MINER, World, contract, nobody, user};
+}
+
+pub(crate) mod faulty {
+    pub(crate) use blockloom_fixtures::handmade::{Faulty, Flaky};
+}
+
+pub(crate) mod jitter {
+    pub(crate) use blockloom_fixtures::handmade::Jitter;
+}
 
 use alloy_primitives::{Address, U256};
 use block::{Tx, block, header};

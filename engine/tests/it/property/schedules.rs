@@ -1,8 +1,7 @@
 //! Random blocks on virtual workers: every step that workers share is a point
 //! at which another may go first.
 
-use super::blocks::{RandomBlock, any_block};
-use crate::support::{block::withdraw, forks::spec};
+use super::{Built, any_block};
 use blockloom_engine::{Config, Engine, Mode, Order, Sharing, Simulation};
 use proptest::prelude::*;
 use std::sync::LazyLock;
@@ -47,13 +46,11 @@ proptest! {
         random in any_block(),
         simulation in any_simulation(),
     ) {
-        let RandomBlock { fork, world, mut block, withdrawals } = random.build();
-        withdraw(&mut block, &withdrawals);
-        let spec = spec(fork);
+        let Built { spec, state, block, .. } = random.build();
         for engine in &*ENGINES {
-            let expected = engine.execute_sequential(&spec, &block, &world.0);
+            let expected = engine.execute_sequential(&spec, &block, &state);
             let expected = expected.map(|executed| executed.output).map_err(|e| format!("{e:?}"));
-            let simulated = engine.simulate(&spec, &block, &world.0, &simulation);
+            let simulated = engine.simulate(&spec, &block, &state, &simulation);
             let actual = simulated.result.map(|executed| executed.output);
             prop_assert_eq!(actual.map_err(|e| format!("{e:?}")), expected);
         }

@@ -1,5 +1,7 @@
 //! A base state that forces conflicts.
 
+pub(crate) use blockloom_fixtures::handmade::Key;
+
 use alloy_primitives::{Address, B256, U256};
 use revm::{
     DatabaseRef,
@@ -14,19 +16,6 @@ use std::{
 /// How long a gate waits before the test is called broken; long against
 /// anything a busy machine does.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// One location of the base state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Key {
-    Account(Address),
-    Slot(Address, U256),
-}
-
-impl Key {
-    pub(crate) fn slot(address: Address, slot: u64) -> Self {
-        Self::Slot(address, U256::from(slot))
-    }
-}
 
 /// Holds up the base read of one location until another one has been read.
 ///

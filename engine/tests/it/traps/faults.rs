@@ -6,7 +6,7 @@ use crate::support::{
     check,
     code::{Code, input},
     engine, engines,
-    faulty::Faulty,
+    faulty::{Faulty, Flaky},
     forks::{FORKS, Fork, spec},
     gate::{Gate, Key},
     waiting_alone,
@@ -139,4 +139,36 @@ fn the_first_of_two_failures_in_one_transaction_is_named() {
     let faulty = Faulty::new(&world.0, broken);
     let error = check(&spec(Fork::Prague), &block, &faulty).0.expect_err("both fail");
     assert!(error.contains("Slot"), "{error}");
+}
+
+/// A disk that fails once and answers the next time: the block fails with what
+/// the disk said, or comes out right because only speculation was hit.
+#[test]
+fn failures_now_and_then_are_reported_or_have_no_effect() {
+    for fork in [Fork::Frontier, Fork::London, Fork::Prague] {
+        let world = World::new().contract(contract(1), &Code::new().count(1).count(2));
+        let calls = (0..12).map(|n| Tx::call(user(n % 8), contract(1))).collect();
+        let block = block(header(fork), &world, calls);
+        for engine in engines() {
+            let expected = engine.execute_sequential(&spec(fork), &block, &world.0);
+            let expected = expected.expect("the base state is whole").output;
+            let (mut failed, mut right) = (0, 0);
+            for one_in in 1..60 {
+                let flaky = Flaky::new(&world.0, one_in, one_in * 7);
+                match engine.execute(&spec(fork), &block, &flaky) {
+                    Ok(executed) => {
+                        assert_eq!(executed.output, expected, "{fork}, one in {one_in}");
+                        right += 1;
+                    }
+                    Err(BlockError::Internal {
+                        reason: InternalError::BaseState { .. }, ..
+                    }) => failed += 1,
+                    Err(error) => panic!("{fork}, one in {one_in}: {error:?}"),
+                }
+            }
+            assert!(failed > 0 && right > 0, "{failed} failed, {right} right");
+            let again = engine.execute(&spec(fork), &block, &world.0).expect("it is whole");
+            assert_eq!(again.output, expected);
+        }
+    }
 }

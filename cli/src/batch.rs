@@ -1,6 +1,6 @@
-//! Many files at once, results in file order.
+//! Many items at once, results in order.
 //!
-//! Files are handed to plain threads, not to a rayon pool: every engine has a
+//! Items are handed to plain threads, not to a rayon pool: every engine has a
 //! pool of its own, and a task of one pool that waits for another pool keeps
 //! a thread from work.
 
@@ -16,27 +16,28 @@ use std::{
 ///
 /// `start` makes what one thread reuses from item to item. The first error of
 /// `consume` ends the run early and is returned.
-pub(crate) fn in_order<Item: Sync, Context, Outcome: Send, Error>(
-    items: &[Item],
+pub(crate) fn in_order<Item, Context, Outcome: Send, Error>(
+    items: impl Iterator<Item = Item> + Send,
     n_threads: NonZeroUsize,
     start: impl Fn() -> Context + Sync,
-    work: impl Fn(&mut Context, &Item) -> Outcome + Sync,
+    work: impl Fn(&mut Context, Item) -> Outcome + Sync,
     mut consume: impl FnMut(Outcome) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let queue = Mutex::new(items.iter().enumerate());
+    let queue = Mutex::new(items.enumerate());
     let (send, receive) = mpsc::channel();
     thread::scope(|scope| {
-        for _ in 0..n_threads.get().min(items.len()) {
+        for _ in 0..n_threads.get() {
             let send = send.clone();
             let (queue, start, work) = (&queue, &start, &work);
             scope.spawn(move || {
-                let mut context = start();
+                let mut context = None;
                 // Ends with the queue, or when nobody listens any more.
                 loop {
-                    // An iterator over a slice cannot be left half-changed.
+                    // Items are handed out, or not; none is left half taken.
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((position, item)) = next else { return };
-                    if send.send((position, work(&mut context, item))).is_err() {
+                    let context = context.get_or_insert_with(start);
+                    if send.send((position, work(context, item))).is_err() {
                         return;
                     }
                 }
@@ -69,14 +70,14 @@ mod tests {
         let items: Vec<u64> = (0..200).collect();
         let mut seen = Vec::new();
         let done: Result<(), ()> = in_order(
-            &items,
+            items.iter().copied(),
             THREADS,
             || 0_u64,
             |calls, item| {
                 *calls += 1;
                 // Early items take longest, so later ones finish first.
-                (0..(200 - item) * 1000).fold(*item, |sum, n| std::hint::black_box(sum ^ n));
-                *item
+                (0..(200 - item) * 1000).fold(item, |sum, n| std::hint::black_box(sum ^ n));
+                item
             },
             |item| {
                 seen.push(item);
@@ -92,10 +93,10 @@ mod tests {
         let items: Vec<u64> = (0..1000).collect();
         let mut consumed = 0;
         let done = in_order(
-            &items,
+            items.into_iter(),
             THREADS,
             || (),
-            |(), item| *item,
+            |(), item| item,
             |item| {
                 consumed += 1;
                 if item == 3 { Err("enough") } else { Ok(()) }
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn no_items_no_threads() {
         let done: Result<(), ()> =
-            in_order(&[(); 0], THREADS, || panic!("unused"), |(), ()| (), |()| Ok(()));
+            in_order([].into_iter(), THREADS, || panic!("unused"), |(), ()| (), |()| Ok(()));
         assert_eq!(done, Ok(()));
     }
 }
