@@ -90,6 +90,15 @@ model: ## explore many more schedules: of the scheduler by loom and shuttle, of 
 	BLOCKLOOM_SEED=$(SEED) BLOCKLOOM_SCHEDULES=50000 $(MODEL) shuttle model:: -- --nocapture
 	PROPTEST_CASES=20000 $(CARGO) test --package blockloom-engine --test it schedules -- --nocapture
 
+# Sanitizers are not part of the stable toolchain, which has to be talked into
+# it, and its standard library is built without them.
+.PHONY: tsan
+tsan: ## run the tests of the scheduler under ThreadSanitizer
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
+	TSAN_OPTIONS="suppressions=$(CURDIR)/scripts/tsan.supp" \
+		$(CARGO) test --package blockloom-scheduler --lib \
+		--target $(shell rustc -vV | sed -n 's/host: //p') --target-dir target/tsan
+
 .PHONY: licences
 licences: ## check that everything linked in may be used under licences this project can live with
 	@CARGO="$(CARGO)" scripts/licences.sh
