@@ -7,6 +7,8 @@
 //! - [`fetch`](fetch()) gets blocks and the state they run on from a node.
 //! - [`bench`](bench()) measures parallel against sequential execution.
 //! - [`unwind`](unwind()) goes back to an earlier block of a store.
+//! - [`serve`](serve()) serves a store's chain over JSON-RPC, and moves it as the
+//!   Engine API says.
 //! - [`db`](db()) looks into a store, checks it and copies its state.
 //! - [`run`] does what a command line asks for.
 //!
@@ -24,6 +26,7 @@ mod fetch;
 mod rejection;
 mod replay;
 mod rpc;
+mod serve;
 mod unwind;
 mod verify;
 
@@ -38,6 +41,7 @@ pub use error::{CliError, chain_of_causes};
 pub use fetch::{BlockRange, FetchTotals, fetch};
 pub use replay::{ReplayTotals, Stages, replay};
 pub use rpc::RpcError;
+pub use serve::{ServeArgs, ServeError, serve};
 pub use unwind::unwind;
 pub use verify::{VerifyTotals, verify};
 
@@ -73,6 +77,10 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
         Command::Bench(args) => {
             let mut console = Console::new(results, args.json, args.quiet);
             bench(&args, &mut console).map(|_| 0)
+        }
+        Command::Serve(args) => {
+            let mut console = Console::new(results, args.json, true);
+            serve(&args, &mut console).map(|()| 0)
         }
         Command::Unwind(args) => unwind(&args, results).map(|()| 0),
         Command::Db(command) => db(&command, results).map(|()| 0),

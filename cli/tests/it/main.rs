@@ -16,6 +16,7 @@ mod pipeline;
 mod program;
 mod reorg;
 mod replay;
+mod serve;
 mod store;
 mod verify;
 mod witness;
