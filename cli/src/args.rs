@@ -1,6 +1,6 @@
 //! The command line, as clap reads it. The doc comments are the help texts.
 
-use crate::fetch::BlockRange;
+use crate::{fetch::BlockRange, serve::ServeArgs};
 use alloy_primitives::{Address, B256, U256};
 use blockloom_state::Durability;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -34,6 +34,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Tell what bounds the speedup of a block, and simulate more workers than there are cores.
     Inspect(InspectArgs),
+    /// Serve a store's chain over JSON-RPC, and follow a consensus client over the Engine API.
+    Serve(ServeArgs),
     /// Go back to an earlier block of a store, to replay another branch from there.
     Unwind(UnwindArgs),
     /// Look into a store, check it, or copy its state.

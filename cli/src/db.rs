@@ -45,6 +45,7 @@ struct VerifiedRecord {
     nodes: u64,
     headers: u64,
     undo: u64,
+    archived: u64,
 }
 
 fn verify(args: &StoreArgs, results: &mut dyn Write) -> Result<(), CliError> {
@@ -66,12 +67,13 @@ fn verify(args: &StoreArgs, results: &mut dyn Write) -> Result<(), CliError> {
         nodes: found.n_nodes,
         headers: found.n_headers,
         undo: found.n_undo,
+        archived: found.n_archived,
     };
     let mut console = Console::new(results, args.json, true);
     console.record(&record)?;
     console.line(&format!("block {}, root {}: in order", tip.number, tip.root))?;
     console.line(&format!(
-        "{} accounts, {} slots, {} codes, {} trie nodes, {} headers, {} undo records",
-        record.accounts, record.slots, record.codes, record.nodes, record.headers, record.undo
+        "{} accounts, {} slots, {} codes, {} trie nodes, {} headers, {} undo records, {} archived blocks",
+        record.accounts, record.slots, record.codes, record.nodes, record.headers, record.undo, record.archived
     ))
 }

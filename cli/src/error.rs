@@ -1,6 +1,6 @@
 //! Why a command ended without its result.
 
-use crate::RpcError;
+use crate::{RpcError, ServeError};
 use alloy_primitives::B256;
 use blockloom_benches::{MeasureError, WorkloadError, figure};
 use blockloom_engine::{ChainSpecError, EngineError};
@@ -95,6 +95,15 @@ pub enum CliError {
     /// A node gives no answer that is of use.
     #[error(transparent)]
     Rpc(#[from] RpcError),
+    /// The servers cannot start.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The secret shared with the consensus client is none.
+    #[error("{}: not 32 bytes in hex", path.display())]
+    JwtSecret {
+        /// The file.
+        path: PathBuf,
+    },
     /// The node's chain is none whose rules are known.
     #[error(
         "the node is on chain {chain_id}: give the `config` of its genesis with --genesis FILE"

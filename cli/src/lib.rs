@@ -10,6 +10,8 @@
 //! - [`bench`](bench()) measures parallel against sequential execution.
 //! - [`inspect`](inspect()) tells what bounds a block's speedup.
 //! - [`unwind`](unwind()) goes back to an earlier block of a store.
+//! - [`serve`](serve()) serves a store's chain over JSON-RPC, and moves it as the
+//!   Engine API says.
 //! - [`db`](db()) looks into a store, checks it and copies its state.
 //! - [`run`] does what a command line asks for.
 //!
@@ -31,6 +33,7 @@ mod recorded;
 mod rejection;
 mod replay;
 mod rpc;
+mod serve;
 mod unwind;
 mod verify;
 
@@ -48,6 +51,7 @@ pub use fuzz::{FuzzTotals, fuzz};
 pub use inspect::{Inspection, Speedup, inspect};
 pub use replay::{ReplayTotals, Stages, replay};
 pub use rpc::RpcError;
+pub use serve::{ServeArgs, ServeError, serve};
 pub use unwind::unwind;
 pub use verify::{VerifyTotals, verify};
 
@@ -93,6 +97,10 @@ pub fn run(cli: Cli, results: &mut dyn Write) -> Result<u8, CliError> {
         Command::Inspect(args) => {
             let mut console = Console::new(results, args.json, true);
             inspect(&args, &mut console).map(|_| 0)
+        }
+        Command::Serve(args) => {
+            let mut console = Console::new(results, args.json, true);
+            serve(&args, &mut console).map(|()| 0)
         }
         Command::Unwind(args) => unwind(&args, results).map(|()| 0),
         Command::Db(command) => db(&command, results).map(|()| 0),

@@ -20,6 +20,7 @@ mod walk;
 pub(crate) use base::Keep;
 pub(crate) use chain::{ChainReplay, DecodedBlocks, Overlap};
 pub(crate) use executor::{Executor, invalid, refused};
+pub(crate) use interrupt::Interrupt;
 pub use totals::{ReplayTotals, Stages};
 
 use crate::{CliError, Console, ReplayArgs};

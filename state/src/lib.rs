@@ -107,8 +107,8 @@ pub use root::{state_root, storage_root};
 pub use snapshot::{BaseStateError, ErasedReader, ReaderPerWorker, Snapshot};
 #[cfg(feature = "rocksdb")]
 pub use store::{
-    AccountProof, BLOCK_HASHES, CacheUse, Committed, Durability, FamilySize, Genesis,
-    HashedAccount, HashedNodes, Import, ImportError, NewBlock, Prepared, SlotProof, Store,
-    StoreError, StoreStats, Tip, Verified,
+    AccountProof, Archive, BLOCK_HASHES, CacheUse, Committed, Durability, FamilySize, Genesis,
+    HashedAccount, HashedNodes, Import, ImportError, NewBlock, Prepared, SlotProof, StateAt, Store,
+    StoreError, StoreStats, Tip, TransactionPlace, Verified,
 };
 pub use trie::{ProvenState, ProvenStateError, TrieError, WitnessError, WitnessState};

@@ -42,12 +42,18 @@ pub(crate) fn answer(mut stream: &TcpStream, status: &str, length: usize, body: 
 /// Posts `body` to a port on loopback; gives the response's body, or `None` if
 /// nobody answers there.
 pub(crate) fn post(port: u16, body: &str) -> Option<String> {
+    post_with(port, "", body).map(|(_, body)| body)
+}
+
+/// The same with more header lines, each with its end; gives the status line as
+/// well.
+pub(crate) fn post_with(port: u16, headers: &str, body: &str) -> Option<(String, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let text = format!(
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+         Content-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
         body.len()
     );
     stream.write_all(text.as_bytes()).ok()?;
-    receive(&stream).map(|(_, body)| body)
+    receive(&stream)
 }

@@ -18,6 +18,7 @@ mod pipeline;
 mod program;
 mod reorg;
 mod replay;
+mod serve;
 mod shadow;
 mod store;
 mod verify;

@@ -1,7 +1,7 @@
 //! Writing a block: one atomic batch, keys in order, tip included.
 
 use super::{
-    Store, StoreError, Tip, codec,
+    Archive, Store, StoreError, Tip, codec,
     keys::{self, Family, meta},
     prepare::Prepared,
     tables::Tables,
@@ -113,6 +113,31 @@ impl Store {
         hash: B256,
         prepared: &Prepared,
     ) -> Result<Committed, StoreError> {
+        self.commit_with(header, hash, prepared, None)
+    }
+
+    /// The same, and keeps the block's body and receipts with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit_prepared`](Self::commit_prepared).
+    pub fn commit_archived(
+        &self,
+        header: &Header,
+        hash: B256,
+        prepared: &Prepared,
+        archive: &Archive,
+    ) -> Result<Committed, StoreError> {
+        self.commit_with(header, hash, prepared, Some(archive))
+    }
+
+    fn commit_with(
+        &self,
+        header: &Header,
+        hash: B256,
+        prepared: &Prepared,
+        archive: Option<&Archive>,
+    ) -> Result<Committed, StoreError> {
         let head = self.head.upgradable_read();
         check_follows(&head.tip, header)?;
         check_on(&prepared.on, &head.tip)?;
@@ -127,6 +152,9 @@ impl Store {
         batch.put_state(prepared)?;
         batch.put_code(&prepared.code)?;
         batch.put_header(&tip, header)?;
+        if let Some(archive) = archive {
+            batch.put_archive(number, &hash, archive)?;
+        }
         for old in head.oldest_undo..oldest_undo.min(number) {
             batch.delete(Family::Undo, &keys::header(old))?;
         }

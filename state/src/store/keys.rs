@@ -7,6 +7,8 @@
 //! trie_accounts   path                                 0 to 63 B
 //! trie_slots      keccak(address) | path               32 B | 0 to 63 B
 //! headers         block number, big endian             8 B
+//! archive         block number, big endian             8 B
+//! lookup          hash of a block or transaction       32 B
 //! undo            block number, big endian             8 B
 //! meta            name                                 ASCII
 //! ```
@@ -29,19 +31,23 @@ pub(super) enum Family {
     TrieAccounts,
     TrieSlots,
     Headers,
+    Archive,
+    Lookup,
     Undo,
     Meta,
 }
 
 impl Family {
     /// Every family, in the order a block is written.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Accounts,
         Self::Slots,
         Self::Code,
         Self::TrieAccounts,
         Self::TrieSlots,
         Self::Headers,
+        Self::Archive,
+        Self::Lookup,
         Self::Undo,
         Self::Meta,
     ];
@@ -55,6 +61,8 @@ impl Family {
             Self::TrieAccounts => "trie_accounts",
             Self::TrieSlots => "trie_slots",
             Self::Headers => "headers",
+            Self::Archive => "archive",
+            Self::Lookup => "lookup",
             Self::Undo => "undo",
             Self::Meta => "meta",
         }
@@ -134,12 +142,12 @@ pub(super) fn parse_slot_node(key: &[u8]) -> Result<(B256, Nibbles), &'static st
     Ok((parse_hash(account)?, parse_path(path)?))
 }
 
-/// Key of a header or an undo record.
+/// Key of a header, an archived block or an undo record.
 pub(super) const fn header(number: u64) -> [u8; 8] {
     number.to_be_bytes()
 }
 
-/// Block number of a key from `headers` or `undo`.
+/// Block number of a key from `headers`, `archive` or `undo`.
 pub(super) fn parse_header(key: &[u8]) -> Result<u64, &'static str> {
     key.try_into().map(u64::from_be_bytes).map_err(|_| KEY_LENGTH)
 }

@@ -14,12 +14,16 @@
 //! 4. [`Store::commit`] checks that the block follows the tip and that its
 //!    state root is right, and writes everything, the new tip and what it takes
 //!    to go back included, in one atomic batch;
-//! 5. [`Store::unwind`] goes back, for a reorganisation of the chain.
+//! 5. [`Store::unwind`] goes back, for a reorganisation of the chain;
+//! 6. [`Store::state_at`] reads the state after a block below the tip, as far as
+//!    undo records reach, and [`Store::archived`] the bodies and receipts of
+//!    blocks that were committed with them.
 //!
 //! A crash at any moment leaves the state before a block or after it: RocksDB
 //! replays its log up to the last whole batch. A log that is damaged further
 //! back costs the blocks after the damage, never a part of one.
 
+mod archive;
 mod batch;
 mod codec;
 mod dump;
@@ -28,6 +32,7 @@ mod hashed;
 mod keys;
 mod node_cache;
 mod open;
+mod past;
 mod prepare;
 mod proof;
 mod stats;
@@ -40,10 +45,12 @@ mod verify;
 mod verify_trie;
 mod view;
 
+pub use archive::{Archive, TransactionPlace};
 pub use batch::{Committed, Durability, NewBlock};
 pub use dump::{BLOCK_HASHES, HashedAccount, Import, ImportError};
 pub use error::StoreError;
 pub use open::Genesis;
+pub use past::StateAt;
 pub use prepare::Prepared;
 pub use proof::{AccountProof, SlotProof};
 pub use stats::{CacheUse, FamilySize, StoreStats};

@@ -2,7 +2,7 @@
 
 use super::view::View;
 use super::{
-    StoreError, Tip,
+    Archive, StoreError, Tip,
     codec::{self, Damage, StoredAccount},
     keys::{self, Family, meta},
 };
@@ -107,6 +107,19 @@ impl Tables {
         self.get(Family::Headers, &keys::header(number), codec::decode_header_hash)
     }
 
+    pub(super) fn archive(&self, number: u64) -> Result<Option<Archive>, StoreError> {
+        self.get(Family::Archive, &keys::header(number), Archive::decode)
+    }
+
+    /// The entry of a hash, if it is of the kind that `decode` takes.
+    pub(super) fn lookup<T>(
+        &self,
+        hash: &B256,
+        decode: impl FnOnce(&[u8]) -> Result<Option<T>, Damage>,
+    ) -> Result<Option<T>, StoreError> {
+        self.get(Family::Lookup, hash.as_slice(), decode).map(Option::flatten)
+    }
+
     pub(super) fn schema(&self) -> Result<Option<u32>, StoreError> {
         self.get(Family::Meta, meta::SCHEMA, codec::decode_u32)
     }
@@ -207,7 +220,7 @@ impl Tables {
     }
 }
 
-fn decode_code(hash: &B256, bytes: &[u8]) -> Result<Bytes, Damage> {
+pub(super) fn decode_code(hash: &B256, bytes: &[u8]) -> Result<Bytes, Damage> {
     if keccak256(bytes) == *hash {
         Ok(Bytes::copy_from_slice(bytes))
     } else {
@@ -215,7 +228,7 @@ fn decode_code(hash: &B256, bytes: &[u8]) -> Result<Bytes, Damage> {
     }
 }
 
-fn decode_numbered(number: u64, bytes: &[u8]) -> Result<(B256, Header), Damage> {
+pub(super) fn decode_numbered(number: u64, bytes: &[u8]) -> Result<(B256, Header), Damage> {
     let (hash, header) = codec::decode_header(bytes)?;
     if header.number == number { Ok((hash, header)) } else { Err("the header is another block's") }
 }

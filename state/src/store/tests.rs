@@ -1,5 +1,7 @@
+mod archived;
 mod crash;
 mod dumped;
+mod past;
 mod random;
 mod reorg;
 mod tries;
@@ -117,8 +119,15 @@ fn a_store_answers_like_the_state_it_was_made_from() {
     assert!(store.code_by_hash_ref(KECCAK_EMPTY).unwrap().is_empty());
     let missing = store.code_by_hash_ref(B256::ZERO);
     assert!(matches!(missing, Err(StoreError::Missing { family: "code", .. })));
-    let found =
-        Verified { n_accounts: 2, n_slots: 1, n_nodes: 1, n_codes: 1, n_headers: 1, n_undo: 0 };
+    let found = Verified {
+        n_accounts: 2,
+        n_slots: 1,
+        n_nodes: 1,
+        n_codes: 1,
+        n_headers: 1,
+        n_undo: 0,
+        n_archived: 0,
+    };
     assert_eq!(store.verify().unwrap(), found);
 }
 
@@ -215,8 +224,15 @@ fn a_removed_account_takes_its_slots_along() {
     chain.commit(&BlockChanges { accounts, code: BTreeMap::new() }).unwrap();
     assert_eq!(chain.store.basic_ref(BOB).unwrap(), None);
     assert_eq!(chain.store.storage_ref(BOB, U256::from(1)).unwrap(), U256::ZERO);
-    let found =
-        Verified { n_accounts: 1, n_slots: 0, n_nodes: 0, n_codes: 1, n_headers: 2, n_undo: 1 };
+    let found = Verified {
+        n_accounts: 1,
+        n_slots: 0,
+        n_nodes: 0,
+        n_codes: 1,
+        n_headers: 2,
+        n_undo: 1,
+        n_archived: 0,
+    };
     assert_eq!(chain.reopen().store.verify().unwrap(), found);
 }
 
@@ -278,21 +294,21 @@ fn a_folder_that_is_no_store_is_left_alone() {
 fn a_store_of_another_version_says_so() {
     let chain = Chain::new(genesis_state());
     let path = chain.folder.path();
-    put(&chain.store, Family::Meta, meta::SCHEMA, &3_u32.to_be_bytes());
+    put(&chain.store, Family::Meta, meta::SCHEMA, &4_u32.to_be_bytes());
     drop(chain.store);
     let is_schema = |path: &Path, found: u32| {
         let error = Store::open(path).unwrap_err();
-        let message = format!("layout version {found}; this program reads version 2");
+        let message = format!("layout version {found}; this program reads version 3");
         assert!(error.to_string().contains(&message), "{error}");
-        matches!(error, StoreError::Schema { found: it, expected: 2, .. } if it == found)
+        matches!(error, StoreError::Schema { found: it, expected: 3, .. } if it == found)
     };
-    assert!(is_schema(path, 3));
+    assert!(is_schema(path, 4));
     // The same if that version has families of its own.
     let mut options = rocksdb::Options::default();
     options.create_missing_column_families(true);
     let names = Family::ALL.map(Family::name).into_iter().chain(["history"]);
     drop(rocksdb::DB::open_cf(&options, path, names).unwrap());
-    assert!(is_schema(path, 3));
+    assert!(is_schema(path, 4));
 
     // The first version had no tries, so it lacks families of this one.
     let old = TempDir::new().unwrap();

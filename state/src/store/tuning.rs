@@ -19,7 +19,7 @@ const FILTER_BITS_PER_KEY: f64 = 10.0;
 /// one entry of it, so the smallest size a disk reads anyway.
 const POINT_BLOCK_BYTES: usize = 4 << 10;
 
-/// Data block of code and headers, whose entries are large.
+/// Data block of code, headers and archived blocks, whose entries are large.
 const LARGE_BLOCK_BYTES: usize = 16 << 10;
 
 /// Entries per bucket of the hash index in a data block, which spares the
@@ -94,7 +94,13 @@ fn options(family: Family, cache: &Cache) -> Options {
             table.set_block_size(LARGE_BLOCK_BYTES);
             options.set_compression_type(DBCompressionType::Lz4);
         }
-        Family::Code | Family::Headers => {
+        Family::Lookup => {
+            // Hashes again, each asked for by itself.
+            table.set_block_size(POINT_BLOCK_BYTES);
+            table.set_bloom_filter(FILTER_BITS_PER_KEY, false);
+            options.set_compression_type(DBCompressionType::None);
+        }
+        Family::Code | Family::Headers | Family::Archive => {
             table.set_block_size(LARGE_BLOCK_BYTES);
             table.set_bloom_filter(FILTER_BITS_PER_KEY, false);
             options.set_compression_type(DBCompressionType::Lz4);

@@ -113,7 +113,7 @@ impl Undo {
     }
 
     /// The way back, as changes.
-    fn into_changes(self) -> HashedChanges {
+    pub(super) fn into_changes(self) -> HashedChanges {
         let accounts = self.accounts.into_iter().map(|(key, before)| {
             let after = before.account.map(|account| account.basics);
             (key, HashedChange { after, wiped: false, slots: before.slots })
@@ -174,8 +174,8 @@ impl Store {
 
     /// Goes back to block `number` and makes it the tip, one block at a time:
     /// each is one atomic batch, so a crash on the way leaves a block in
-    /// between. State, code, trie nodes and headers are then as they were when
-    /// that block was committed.
+    /// between. State, code, trie nodes, headers and what is archived are then as
+    /// they were when that block was committed.
     ///
     /// Costs what committing the blocks cost, without executing them.
     ///
@@ -207,6 +207,7 @@ impl Store {
         batch::check_on(tip, &view.tip()?)?;
         let (undo, parent) = read_undo(&view, &self.tables, tip)?;
         let code = undo.code.clone();
+        let archive = self.tables.archive(tip.number)?;
         let prepared = prepare(&view, &self.nodes, &undo.into_changes())?;
         batch::check_root(parent.number, prepared.root, parent.root)?;
 
@@ -218,6 +219,9 @@ impl Store {
             batch.delete(Family::Code, hash.as_slice())?;
         }
         batch.delete(Family::Headers, &keys::header(tip.number))?;
+        if let Some(archive) = &archive {
+            batch.delete_archive(tip.number, &tip.hash, archive)?;
+        }
         batch.delete(Family::Undo, &keys::header(tip.number))?;
         batch.put_tip(&parent)?;
         let syncs = self.durability.syncs_after(head.n_unsynced);

@@ -1,7 +1,7 @@
 //! Checking a whole store against its own roots and hashes.
 
 use super::{
-    Head, Store, StoreError, Tip,
+    Archive, Head, Store, StoreError, Tip,
     codec::StoredAccount,
     keys::{self, Family},
     tables::{Tables, corrupt, whole_family},
@@ -29,6 +29,8 @@ pub struct Verified {
     pub n_headers: u64,
     /// Undo records, one for each of the newest blocks.
     pub n_undo: u64,
+    /// Blocks whose bodies and receipts are kept, all of them easy to find.
+    pub n_archived: u64,
 }
 
 impl Store {
@@ -50,7 +52,21 @@ impl Store {
         verified.n_nodes = self.verify_tries(&self.tables.view(), tip.root)?;
         verify_headers(&self.tables, &tip, &mut verified)?;
         verify_undo(&self.tables, &head, &mut verified)?;
+        self.verify_archive(&mut verified)?;
         Ok(verified)
+    }
+
+    /// Records must be readable, and what they name must be found by its hash.
+    fn verify_archive(&self, verified: &mut Verified) -> Result<(), StoreError> {
+        let decode =
+            |key: &[u8], record: &[u8]| Ok((keys::parse_header(key)?, Archive::decode(record)?));
+        let tables = &self.tables;
+        for record in tables.scan(Family::Archive, whole_family(), IteratorMode::Start, decode)? {
+            let (number, archive) = record?;
+            self.verify_lookups(number, &archive)?;
+            verified.n_archived += 1;
+        }
+        Ok(())
     }
 }
 

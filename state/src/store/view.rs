@@ -7,8 +7,9 @@ use super::{
     StoreError, Tip,
     codec::{self, Damage, StoredAccount},
     keys::{self, ACCOUNT_KEY_BYTES, Family, meta},
-    tables::{Tables, decode_slot_entry, whole_family},
+    tables::{Tables, decode_code, decode_numbered, decode_slot_entry, whole_family},
 };
+use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U256};
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
 
@@ -64,6 +65,26 @@ impl<'a> View<'a> {
         let Self { tables, point, .. } = self;
         let values = tables.get_many(point, Family::Slots, keys, codec::decode_slot)?;
         Ok(values.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    pub(super) fn account(&self, key: &B256) -> Result<Option<StoredAccount>, StoreError> {
+        self.get(Family::Accounts, key.as_slice(), StoredAccount::decode)
+    }
+
+    /// Value of one slot; zero if it is not there.
+    pub(super) fn slot(&self, account: &B256, slot: &B256) -> Result<U256, StoreError> {
+        let value = self.get(Family::Slots, &keys::slot(account, slot), codec::decode_slot)?;
+        Ok(value.unwrap_or_default())
+    }
+
+    /// Code by its hash, checked.
+    pub(super) fn code(&self, hash: &B256) -> Result<Option<Bytes>, StoreError> {
+        self.get(Family::Code, hash.as_slice(), |bytes| decode_code(hash, bytes))
+    }
+
+    pub(super) fn header(&self, number: u64) -> Result<Option<(B256, Header)>, StoreError> {
+        let decode = |bytes: &[u8]| decode_numbered(number, bytes);
+        self.get(Family::Headers, &keys::header(number), decode)
     }
 
     /// Whether code with this hash is stored.

@@ -5,7 +5,10 @@ use crate::{memory::arbitrary, trie::oracle::state_root_by_eth_trie};
 use proptest::{collection, prelude::*};
 
 /// Every account, slot and code that random changes can touch is the same.
-pub(super) fn check_equal(store: &Store, state: &MemoryState) -> Result<(), TestCaseError> {
+pub(super) fn check_equal(
+    store: &impl DatabaseRef<Error = StoreError>,
+    state: &MemoryState,
+) -> Result<(), TestCaseError> {
     for address in arbitrary::addresses() {
         let expected = state.basic_ref(address).unwrap();
         prop_assert_eq!(&store.basic_ref(address).unwrap(), &expected, "account {}", address);
