@@ -119,6 +119,8 @@ mod transfer;
 
 mod pipeline;
 
+pub mod client;
+
 mod ahead;
 mod committed;
 mod due;
