@@ -5,9 +5,9 @@ use super::{
     reads::Reads,
     strategy::Speculation,
 };
+use alloy_primitives::map::AddressMap;
 use blockloom_scheduler::{Hint, Known, TxIdx};
 use blockloom_state::Delta;
-use alloy_primitives::map::AddressMap;
 use parking_lot::Mutex;
 use revm::context_interface::Transaction;
 use std::sync::Arc;
@@ -77,9 +77,8 @@ pub(super) struct Outlook {
 impl Outlook {
     pub(super) fn of<Tx: Transaction>(transactions: &[Tx]) -> Self {
         let limits = transactions.iter().filter(|tx| !is_transfer(*tx)).map(Tx::gas_limit);
-        let (gas, n_others) = limits.fold((0u64, 0), |(gas, n), limit| {
-            (gas.saturating_add(limit), n + 1)
-        });
+        let (gas, n_others) =
+            limits.fold((0u64, 0), |(gas, n), limit| (gas.saturating_add(limit), n + 1));
         Self { gas, n_others }
     }
 

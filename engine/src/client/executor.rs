@@ -5,18 +5,19 @@ use super::{
     frontier::AheadStats,
     plan::{BlockKey, BlockPlan},
     strategy::{PlanFactory, Strategy},
+    stream::{CommittedBy, StreamError, execute_streaming},
 };
 use alloy_evm::{
     Evm,
     block::{
         BalIndexedDatabase, BlockExecutionError, BlockExecutionResult, BlockExecutor,
-        BlockExecutorFactory, CommitChanges, ExecutableTx, GasOutput, StateDB,
+        BlockExecutorFactory, CommitChanges, ExecutableTx, ExecutableTxParts, GasOutput, StateDB,
     },
 };
 use alloy_primitives::B256;
 use parking_lot::Mutex;
 use revm::{Inspector, context_interface::Block};
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{collections::VecDeque, fmt, ops::ControlFlow, sync::Arc};
 
 /// Plans that wait for their executor, at most; the oldest makes room.
 const MAX_PLANS: usize = 8;
@@ -158,7 +159,44 @@ impl<X: BlockExecutor<Evm: RunsAhead>> ParallelBlockExecutor<X> {
         self.inner.evm().stats()
     }
 
-    fn settled<T>(&mut self, outcome: Result<T, BlockExecutionError>) -> Result<T, BlockExecutionError> {
+    /// Executes a block whose transactions are handed to `sink` one by one, see
+    /// [`execute_streaming`].
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`], which says how many transactions were handed out.
+    pub fn execute_streaming(
+        mut self,
+        transactions: impl IntoIterator<Item = impl ExecutableTx<Self>>,
+        sink: impl FnMut(CommittedBy<Self>) -> ControlFlow<()>,
+    ) -> Result<BlockExecutionResult<X::Receipt>, StreamError>
+    where
+        X: BlockExecutor<Receipt: Clone>,
+        <X::Evm as Evm>::Tx: Clone,
+    {
+        let transactions = self.plan_all(transactions);
+        execute_streaming(self, transactions, sink)
+    }
+
+    /// Makes `transactions` the plan, and takes them apart.
+    fn plan_all<T: ExecutableTx<X>>(
+        &mut self,
+        transactions: impl IntoIterator<Item = T>,
+    ) -> Vec<(<X::Evm as Evm>::Tx, T::Recovered)>
+    where
+        <X::Evm as Evm>::Tx: Clone,
+    {
+        let transactions: Vec<_> =
+            transactions.into_iter().map(ExecutableTxParts::into_parts).collect();
+        let planned = transactions.iter().map(|(env, _)| env.clone()).collect();
+        self.plan(BlockPlan { parent: None, transactions: planned });
+        transactions
+    }
+
+    fn settled<T>(
+        &mut self,
+        outcome: Result<T, BlockExecutionError>,
+    ) -> Result<T, BlockExecutionError> {
         self.inner.evm_mut().settle(outcome.is_ok());
         outcome
     }
@@ -273,10 +311,7 @@ where
         mut self,
         transactions: impl IntoIterator<Item = impl ExecutableTx<Self>>,
     ) -> Result<BlockExecutionResult<Self::Receipt>, BlockExecutionError> {
-        let transactions: Vec<_> =
-            transactions.into_iter().map(|transaction| transaction.into_parts()).collect();
-        let planned = transactions.iter().map(|(env, _)| env.clone()).collect();
-        self.plan(BlockPlan { parent: None, transactions: planned });
+        let transactions = self.plan_all(transactions);
         self.inner.execute_block(transactions)
     }
 }

@@ -4,17 +4,17 @@ use super::{
     board::{Board, Found, Outcome, Outlook},
     bulletin::{Bulletin, News, ScoutId},
     errands::{Inbox, errands},
+    plan::BlockPlan,
     runtime::Ahead,
     scout::Scout,
     snapshots::Source,
     strategy::{PlanFactory, Strategy},
-    plan::BlockPlan,
 };
 use crate::{config::Mode, idle::Idle, payoff::Payoff, writes};
 use alloy_evm::{Database, EvmEnv};
 use alloy_primitives::U256;
 use blockloom_scheduler::{Arrival, Lookahead, TxIdx};
-use blockloom_state::{BlockState, Delta, Drift, MemoryState, ErasedReader};
+use blockloom_state::{BlockState, Delta, Drift, ErasedReader, MemoryState};
 use revm::{
     context_interface::{Block, result::ResultAndState},
     state::{AccountInfo, EvmState},
@@ -319,9 +319,10 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
                 self.stats.waits += 1;
             }
             self.serve(database);
-            let other = self.own.as_ref().and_then(|_| {
-                self.board.bulletin.lookahead.claim_after(tx, &mut tried)
-            });
+            let other = self
+                .own
+                .as_ref()
+                .and_then(|_| self.board.bulletin.lookahead.claim_after(tx, &mut tried));
             match (other, &mut self.own) {
                 (Some(other), Some(own)) => {
                     own.hear();

@@ -2,19 +2,30 @@
 
 use alloy_evm::Database;
 use alloy_primitives::{Address, B256, U256};
-use blockloom_state::{
-    AccountBasics, Agreement, BaseStateError, BlockState, Drift, Observed,
-};
+use blockloom_state::{AccountBasics, Agreement, BaseStateError, BlockState, Drift, Observed};
 use revm::DatabaseRef;
 
 /// One question, and the answer that an execution built on.
 #[derive(Debug)]
 enum Read {
-    Account { address: Address, seen: Option<AccountBasics>, observed: Observed },
-    Slot { address: Address, slot: U256, seen: U256 },
+    Account {
+        address: Address,
+        seen: Option<AccountBasics>,
+        observed: Observed,
+    },
+    Slot {
+        address: Address,
+        slot: U256,
+        seen: U256,
+    },
     /// Code is named by its hash, so there is nothing to compare.
-    Code { hash: B256 },
-    BlockHash { number: u64, seen: B256 },
+    Code {
+        hash: B256,
+    },
+    BlockHash {
+        number: u64,
+        seen: B256,
+    },
 }
 
 /// Everything one execution asked, in the order of asking.
@@ -55,10 +66,7 @@ impl Reads {
     }
 
     /// Replaces, for each account, how much of it mattered.
-    pub(super) fn settle(
-        &mut self,
-        judge: impl Fn(&Address, Option<&AccountBasics>) -> Observed,
-    ) {
+    pub(super) fn settle(&mut self, judge: impl Fn(&Address, Option<&AccountBasics>) -> Observed) {
         for read in &mut self.0 {
             if let Read::Account { address, seen, observed } = read {
                 *observed = judge(address, seen.as_ref());

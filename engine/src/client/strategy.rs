@@ -5,9 +5,7 @@ use crate::{
     speculative::{Run, Speculator, Witness},
     writes,
 };
-use alloy_evm::{
-    Evm, EvmEnv, EvmFactory, eth::EthEvm, precompiles::PrecompilesMap,
-};
+use alloy_evm::{Evm, EvmEnv, EvmFactory, eth::EthEvm, precompiles::PrecompilesMap};
 use alloy_primitives::{Address, U256};
 use blockloom_state::Observed;
 use revm::{

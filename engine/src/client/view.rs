@@ -82,10 +82,6 @@ impl AheadView {
         self.gave_up
     }
 
-    pub(super) fn beneficiary(&self) -> Address {
-        self.bulletin.beneficiary
-    }
-
     /// Stops the execution if to go on would be in vain.
     fn go_on(&mut self) -> Result<(), Stop> {
         let listens = self.reads.len() % LISTEN_EVERY == LISTEN_EVERY - 1;

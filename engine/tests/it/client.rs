@@ -1,0 +1,8 @@
+//! Executors that run ahead against the executors they wrap, call by call.
+
+mod callers;
+mod chain;
+mod custom;
+mod drive;
+mod mainnet;
+mod recorder;

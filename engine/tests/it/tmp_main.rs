@@ -1,0 +1,3 @@
+#![allow(dead_code, unused_imports)]
+mod client;
+mod support;
