@@ -127,10 +127,10 @@ where
         DB: StateDB,
         I: Inspector<E::Context<DB>>,
     {
-        let parent = self.parent_of.map(|parent_of| parent_of(&ctx));
-        if let Some(mut plan) = self.plan_for(evm.block()) {
-            plan.parent = plan.parent.or(parent);
-            evm.plan(plan);
+        let mut parent = self.parent_of.map(|parent_of| parent_of(&ctx));
+        if let Some(plan) = self.plan_for(evm.block()) {
+            parent = plan.parent.or(parent);
+            evm.plan(BlockPlan { parent, ..plan });
         }
         ParallelBlockExecutor { inner: self.inner.create_executor(evm, ctx), parent }
     }
@@ -312,6 +312,10 @@ where
         transactions: impl IntoIterator<Item = impl ExecutableTx<Self>>,
     ) -> Result<BlockExecutionResult<Self::Receipt>, BlockExecutionError> {
         let transactions = self.plan_all(transactions);
+        let number = self.inner.evm().block().number();
+        let n_transactions = transactions.len();
+        let span = tracing::debug_span!("execute_ahead", %number, transactions = n_transactions);
+        let _entered = span.enter();
         self.inner.execute_block(transactions)
     }
 }

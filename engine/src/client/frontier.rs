@@ -10,7 +10,7 @@ use super::{
     snapshots::Source,
     strategy::{PlanFactory, Strategy},
 };
-use crate::{config::Mode, idle::Idle, payoff::Payoff, writes};
+use crate::{config::Mode, idle::Idle, payoff::Payoff, telemetry, writes};
 use alloy_evm::{Database, EvmEnv};
 use alloy_primitives::U256;
 use blockloom_scheduler::{Arrival, Lookahead, TxIdx};
@@ -69,6 +69,30 @@ struct Last {
     wrong: Option<(ScoutId, Delta)>,
 }
 
+/// The scout that the caller is itself while it would have to wait.
+enum Own<E: PlanFactory, S: Strategy<E>> {
+    /// It did not have to wait yet.
+    Unneeded(Box<dyn FnOnce() -> Option<Scout<E, S>> + Send>),
+    Ready(Box<Scout<E, S>>),
+    /// It runs errands instead, or something went wrong.
+    Nobody,
+}
+
+impl<E: PlanFactory, S: Strategy<E>> Own<E, S> {
+    fn get(&mut self) -> Option<&mut Scout<E, S>> {
+        if let Self::Unneeded(_) = self
+            && let Self::Unneeded(make) = mem::replace(self, Self::Nobody)
+            && let Some(scout) = make()
+        {
+            *self = Self::Ready(Box::new(scout));
+        }
+        match self {
+            Self::Ready(scout) => Some(scout),
+            Self::Unneeded(_) | Self::Nobody => None,
+        }
+    }
+}
+
 /// One planned block, from its first transaction on.
 ///
 /// Dropping it sends the scouts home.
@@ -82,9 +106,7 @@ pub(super) struct Frontier<E: PlanFactory, S: Strategy<E>> {
     payoff: Payoff,
     may_give_up: bool,
     drifts: Vec<Drift>,
-    /// Runs something else ahead while the caller would have to wait; `None`
-    /// where the caller runs errands instead.
-    own: Option<Scout<E, S>>,
+    own: Own<E, S>,
     own_id: ScoutId,
     inbox: Option<Inbox>,
     stats: AheadStats,
@@ -102,6 +124,8 @@ impl<E: PlanFactory, S: Strategy<E>> fmt::Debug for Frontier<E, S> {
 impl<E: PlanFactory, S: Strategy<E>> Drop for Frontier<E, S> {
     fn drop(&mut self) {
         self.board.bulletin.lookahead.stop();
+        tracing::debug!(stats = ?self.stats, "ran ahead");
+        telemetry::ran_ahead(&self.stats);
     }
 }
 
@@ -180,7 +204,11 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
             let new_scout = new_scout.clone();
             pool.spawn(move || scout_on_thread(|| new_scout(ScoutId(id))));
         }
-        let own = if inbox.is_none() { new_scout(ScoutId(n_scouts)) } else { None };
+        let own_id = ScoutId(n_scouts);
+        let own = match inbox {
+            None => Own::Unneeded(Box::new(move || new_scout(own_id))),
+            Some(_) => Own::Nobody,
+        };
         Some(Self {
             board,
             next: TxIdx::default(),
@@ -190,7 +218,7 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
             may_give_up,
             drifts: Vec::new(),
             own,
-            own_id: ScoutId(n_scouts),
+            own_id,
             inbox,
             stats,
         })
@@ -319,20 +347,24 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
                 self.stats.waits += 1;
             }
             self.serve(database);
-            let other = self
-                .own
-                .as_ref()
-                .and_then(|_| self.board.bulletin.lookahead.claim_after(tx, &mut tried));
-            match (other, &mut self.own) {
-                (Some(other), Some(own)) => {
-                    own.hear();
-                    if !own.run(other) {
-                        self.own = None;
-                    }
-                }
-                _ => idle.wait(),
+            if !self.run_other(tx, &mut tried) {
+                idle.wait();
             }
         }
+    }
+
+    /// Runs something else than `tx` ahead; `false` if there is nothing, or
+    /// nobody to do it.
+    fn run_other(&mut self, tx: TxIdx, tried: &mut TxIdx) -> bool {
+        let Some(own) = self.own.get() else { return false };
+        let Some(other) = self.board.bulletin.lookahead.claim_after(tx, tried) else {
+            return false;
+        };
+        own.hear();
+        if !own.run(other) {
+            self.own = Own::Nobody;
+        }
+        true
     }
 
     fn serve<D: Database>(&self, database: &mut D) {

@@ -88,9 +88,13 @@ impl Reads {
     /// A database that fails gives no answer; whoever asks it in earnest is told
     /// why.
     pub(super) fn hold<D: Database>(&self, database: &mut D, drifts: &mut Vec<Drift>) -> bool {
+        // Code that came along with an account is not asked for any more.
+        let mut inline = Vec::new();
         self.0.iter().all(|read| match read {
             Read::Account { address, seen, observed } => {
                 let Ok(now) = database.basic(*address) else { return false };
+                let with_code = now.as_ref().filter(|info| info.code.is_some());
+                inline.extend(with_code.map(|info| info.code_hash));
                 let now = now.as_ref().map(AccountBasics::from);
                 match (observed.compare(seen.as_ref(), now.as_ref()), now) {
                     (Agreement::Same, _) => true,
@@ -104,7 +108,7 @@ impl Reads {
             Read::Slot { address, slot, seen } => {
                 database.storage(*address, *slot).is_ok_and(|now| now == *seen)
             }
-            Read::Code { hash } => database.code_by_hash(*hash).is_ok(),
+            Read::Code { hash } => inline.contains(hash) || database.code_by_hash(*hash).is_ok(),
             Read::BlockHash { number, seen } => {
                 database.block_hash(*number).is_ok_and(|now| now == *seen)
             }

@@ -9,11 +9,12 @@ use crate::{
     speculative::{Notes, Witness},
     view::Stop,
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U256, map::B256Map};
 use blockloom_scheduler::TxIdx;
 use blockloom_state::{AccountBasics, BlockState, Delta, Observed};
 use revm::{
     Database, DatabaseRef,
+    primitives::KECCAK_EMPTY,
     state::{AccountInfo, Bytecode},
 };
 use std::{fmt, mem, sync::Arc};
@@ -25,6 +26,8 @@ const LISTEN_EVERY: usize = 16;
 /// worker's own block state. Remembers every answer.
 pub struct AheadView {
     state: BlockState<Base>,
+    /// Code that came along with accounts.
+    inline: B256Map<Bytecode>,
     bulletin: Arc<Bulletin>,
     ears: Ears,
     reads: Reads,
@@ -42,6 +45,7 @@ impl AheadView {
     pub(super) fn new(base: Base, bulletin: Arc<Bulletin>, ears: Ears) -> Self {
         Self {
             state: BlockState::new(base),
+            inline: B256Map::default(),
             bulletin,
             ears,
             reads: Reads::default(),
@@ -108,14 +112,24 @@ impl Database for AheadView {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {
         self.go_on()?;
-        let (info, _) = self.state.read_account(address)?;
+        let (mut info, _) = self.state.read_account(address)?;
         self.reads.account(address, info.as_ref().map(AccountBasics::from));
+        // Whether code is needed shows in its being asked for, so none goes
+        // along.
+        if let Some(info) = info.as_mut().filter(|info| info.code_hash != KECCAK_EMPTY)
+            && let Some(code) = info.code.take()
+        {
+            self.inline.insert(info.code_hash, code);
+        }
         Ok(info)
     }
 
     fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Stop> {
         self.reads.code(code_hash);
-        Ok(self.state.read_code(code_hash)?)
+        match self.inline.get(&code_hash) {
+            Some(code) => Ok(code.clone()),
+            None => Ok(self.state.read_code(code_hash)?),
+        }
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Stop> {

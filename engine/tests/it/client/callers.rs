@@ -202,11 +202,10 @@ fn snapshots_of_another_state_do_no_harm() {
         ahead(3, Mode::Parallel).with_snapshots(missing),
     ];
     for ahead in wrong {
-        let factory = chain.wrapped_by(ahead);
+        let factory = chain.wrapped_by(ahead).with_parent_of(|_| B256::ZERO);
         for caller in CALLERS {
             let expected = drive(&chain.stock(), &chain, caller, usize::MAX);
-            let parent = Some(B256::ZERO);
-            let plan = BlockPlan::new(parent, chain.transactions());
+            let plan = BlockPlan::new(None, chain.transactions());
             factory.announce(&chain.env().block_env, plan);
             let actual = drive(&factory, &chain, caller, usize::MAX);
             assert_same(&actual, &expected, &format!("{caller:?}"));
@@ -254,7 +253,7 @@ fn an_inspector_sees_the_whole_block_run_one_after_another() {
         let executor = factory.create_executor(evm, chain.ctx());
         executor.execute_block(chain.transactions()).expect("the block is valid");
     });
-    assert!(expected.0.len() > 500, "there is something to see");
+    assert!(expected.0.len() > 100, "there is something to see");
     let actual = inspect(&|steps| {
         let factory = chain.wrapped(3, Mode::Parallel);
         let ledger = Ledger::new(&chain.base, usize::MAX);
