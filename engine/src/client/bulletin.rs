@@ -5,7 +5,7 @@ use blockloom_scheduler::{Lookahead, TxIdx};
 use blockloom_state::{BaseStateError, BlockState, Correction, Delta};
 use parking_lot::RwLock;
 use revm::DatabaseRef;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A worker ahead of the frontier. The caller's thread, while it waits, is one
 /// as well.
@@ -30,11 +30,23 @@ pub(super) struct Bulletin {
     pub(super) lookahead: Lookahead,
     pub(super) beneficiary: Address,
     news: RwLock<Vec<Arc<News>>>,
+    attended: OnceLock<()>,
 }
 
 impl Bulletin {
     pub(super) const fn new(lookahead: Lookahead, beneficiary: Address) -> Self {
-        Self { lookahead, beneficiary, news: RwLock::new(Vec::new()) }
+        let news = RwLock::new(Vec::new());
+        Self { lookahead, beneficiary, news, attended: OnceLock::new() }
+    }
+
+    /// A scout has come.
+    pub(super) fn attend(&self) {
+        self.attended.get_or_init(|| ());
+    }
+
+    /// Whether any scout has come yet: threads take a while to wake up.
+    pub(super) fn is_attended(&self) -> bool {
+        self.attended.get().is_some()
     }
 
     /// Adds to the news. What they say is done must be committed after this, so

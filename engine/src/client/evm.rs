@@ -75,7 +75,7 @@ impl<E: PlanFactory, S: Strategy<E>> EvmFactory for AheadEvmFactory<E, S> {
 #[derive(Debug)]
 enum Planned<E: PlanFactory, S: Strategy<E>> {
     Nothing,
-    /// No transaction has run yet; what other changes did meanwhile.
+    /// An inspector was on when it was planned; what changed the state since.
     Soon(BlockPlan<E::Tx>, Vec<Delta>),
     Running(Box<Frontier<E, S>>),
 }
@@ -134,6 +134,9 @@ where
 {
     fn plan(&mut self, plan: BlockPlan<E::Tx>) {
         self.planned = Planned::Soon(plan, Vec::new());
+        if !self.is_inspecting {
+            self.start();
+        }
     }
 
     fn settle(&mut self, is_committed: bool) {

@@ -258,7 +258,9 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         let outcome = self.wait_for(tx, database);
         let Some(outcome) = outcome else {
             self.last = Some(Last { tx: Some(tx), ..Last::default() });
-            self.payoff.untried();
+            if self.board.bulletin.is_attended() {
+                self.payoff.untried();
+            }
             self.stats.at_frontier += 1;
             self.give_up_if_poor();
             return None;

@@ -58,6 +58,7 @@ impl<E: PlanFactory, S: Strategy<E>> Scout<E, S> {
     pub(super) fn work(mut self) {
         let board = Arc::clone(&self.board);
         let lookahead = &board.bulletin.lookahead;
+        board.bulletin.attend();
         let (mut stretch, mut idle) = (Stretch::default(), Idle::default());
         while !lookahead.is_over() {
             self.hear();

@@ -5,7 +5,7 @@ use alloy_evm::{
     EvmEnv,
     eth::{EthBlockExecutionCtx, EthBlockExecutorFactory, EthEvmFactory},
 };
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use blockloom_engine::{
     ChainSpec, Mode, RecoveredBlock, Transaction,
     client::{
@@ -54,6 +54,12 @@ impl Chain {
                 Recovered::new_unchecked(&body.transactions[position], *sender)
             })
             .collect()
+    }
+
+    /// Whether a withdrawal goes there.
+    pub(crate) fn pays(&self, address: Address) -> bool {
+        let withdrawals = self.block.block.body.withdrawals.iter().flatten();
+        withdrawals.into_iter().any(|withdrawal| withdrawal.address == address)
     }
 
     /// The executor factory that is wrapped, unwrapped.

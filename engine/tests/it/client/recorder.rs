@@ -13,7 +13,7 @@ use revm::{
 use std::sync::Arc;
 
 /// One question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Asked {
     Account(Address),
     Code(B256),

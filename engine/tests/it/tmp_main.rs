@@ -1,3 +1,0 @@
-#![allow(dead_code, unused_imports)]
-mod client;
-mod support;
