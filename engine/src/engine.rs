@@ -14,6 +14,7 @@ use crate::{
     plan::Plan,
     senders,
     stock::Stock,
+    telemetry,
     transactions::Transactions,
 };
 use blockloom_state::{CodeCache, Snapshot};
@@ -213,6 +214,7 @@ impl Engine {
                 ..stats
             };
             tracing::debug!(?stats, "executed");
+            telemetry::executed(&stats);
             Ok(Executed { output, stats })
         };
         catch_unwind(AssertUnwindSafe(timed)).unwrap_or_else(|payload| {

@@ -89,6 +89,18 @@
 //! results come in late, and repeat that to the last step; and a virtual clock
 //! tells what more workers than there are cores would come to.
 //!
+//! # Clients of alloy-evm
+//!
+//! [`client`] is the engine behind alloy-evm's traits: a block executor around
+//! any other one, whose transactions run ahead; streams of committed
+//! transactions, and packing of blocks. It has an essay of its own.
+//!
+//! # Watching
+//!
+//! Each block is a `tracing` span. Once per block, when it is done, what was
+//! counted goes to whatever recorder of the `metrics` crate is installed
+//! ([`describe_metrics`] lists the names); without one that costs nothing.
+//!
 //! # Failures
 //!
 //! An invalid block is [`BlockError::Invalid`], whatever the path; a base state
@@ -130,6 +142,8 @@ mod transfer;
 
 mod pipeline;
 
+pub mod client;
+
 mod ahead;
 mod committed;
 mod crew;
@@ -145,6 +159,7 @@ mod probe;
 mod simulation;
 mod speculative;
 mod tally;
+mod telemetry;
 mod token;
 mod view;
 mod worker;
@@ -166,3 +181,4 @@ pub use pace::Point;
 pub use pipeline::{Ended, Load, PipelineConfig, Stages as PipelineStages, pipeline};
 pub use senders::recover;
 pub use simulation::{Costs, Measured, Order, Simulated, Simulation, Step};
+pub use telemetry::describe_metrics;
