@@ -93,10 +93,7 @@ impl Group<'_> {
 ///
 /// Every second one is sent by a double of its sender, so that they depend on
 /// each other by what they do, and not by their nonces alone.
-fn line_up(
-    setting: &Setting,
-    cases: &[&StateTest],
-) -> (MemoryState, Vec<(Transaction, Address)>) {
+fn line_up(setting: &Setting, cases: &[&StateTest]) -> (MemoryState, Vec<(Transaction, Address)>) {
     let mut state = setting.state(&cases[0].pre);
     let mut sent = BTreeMap::<Address, u64>::new();
     let mut transactions = Vec::with_capacity(cases.len());
