@@ -13,5 +13,5 @@ mod recorder;
 mod settings;
 
 pub(crate) use file::{RecordedCase, SUFFIX, Told};
-pub(crate) use recorder::Recorder;
+pub(crate) use recorder::{AnyBase, Recorder};
 pub(crate) use settings::Settings;

@@ -3,7 +3,7 @@
 use super::schedule::{Disturbance, Schedule, configs};
 use crate::{
     CliError, FuzzArgs,
-    recorded::{RecordedCase, Settings, Told},
+    recorded::{AnyBase, RecordedCase, Settings, Told},
     verify::{Difference, between_results},
 };
 use alloy_primitives::B256;
@@ -14,7 +14,8 @@ use blockloom_fixtures::{
     handmade::{CHAIN_ID, Faulty, Flaky, Jitter, Key, network},
     random::{Draft, Entropy, RandomBlock, shrink},
 };
-use blockloom_state::{MemoryState, Snapshot};
+use blockloom_state::{ErasedReader, MemoryState};
+use revm::DatabaseRef;
 use std::collections::BTreeMap;
 
 /// How often a block is tried, while it is shrunk, before it counts as one that
@@ -215,12 +216,10 @@ impl Contest {
 
 impl Match {
     fn run_sequentially(&self, engine: &Engine, is_broken: bool) -> Answer {
-        if is_broken {
-            let base = Faulty::new(&self.state, self.broken.clone());
-            sequential(engine, &self.spec, &self.block, &base)
-        } else {
-            sequential(engine, &self.spec, &self.block, &self.state)
-        }
+        let broken = if is_broken { self.broken.clone() } else { Vec::new() };
+        let base = ErasedReader(Faulty::new(&self.state, broken));
+        let base: AnyBase<'_> = &base;
+        engine.execute_sequential(&self.spec, &self.block, &base).map(|executed| executed.output)
     }
 
     fn run(&self, engine: &Engine, disturbance: Disturbance) -> Answer {
@@ -228,19 +227,21 @@ impl Match {
         let first = self.block.senders.first().copied();
         match disturbance {
             Disturbance::None => self.run_on(engine, state),
-            Disturbance::Delays(seed) => self.run_on(engine, &Jitter::new(state, seed, first)),
+            Disturbance::Delays(seed) => self.run_on(engine, Jitter::new(state, seed, first)),
             Disturbance::Broken(seed) => {
                 let faulty = Faulty::new(state, self.broken.clone());
-                self.run_on(engine, &Jitter::new(&faulty, seed, first))
+                self.run_on(engine, Jitter::new(&faulty, seed, first))
             }
             Disturbance::Flaky { one_in, start } => {
-                self.run_on(engine, &Flaky::new(state, one_in, start))
+                self.run_on(engine, Flaky::new(state, one_in, start))
             }
         }
     }
 
-    fn run_on(&self, engine: &Engine, base: &impl Snapshot) -> Answer {
-        engine.execute(&self.spec, &self.block, base).map(|executed| executed.output)
+    fn run_on(&self, engine: &Engine, base: impl DatabaseRef + Sync) -> Answer {
+        let base = ErasedReader(base);
+        let base: AnyBase<'_> = &base;
+        engine.execute(&self.spec, &self.block, &base).map(|executed| executed.output)
     }
 
     /// Compares the roots of the states that two equal outputs lead to.
@@ -259,15 +260,6 @@ impl Match {
             expected: expected.to_string(),
         })
     }
-}
-
-fn sequential(
-    engine: &Engine,
-    spec: &ChainSpec,
-    block: &RecoveredBlock,
-    base: &impl Snapshot,
-) -> Answer {
-    engine.execute_sequential(spec, block, base).map(|executed| executed.output)
 }
 
 /// Whether the base state was to blame, as it is where it fails now and then.

@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn only_growth_after_the_warm_up_counts() {
-        let mib = 1 << 20;
+        let mib = 1_u64 << 20;
         let soak =
             |settled: u64, most: u64| Soak { stride: 1, settled: settled * mib, most: most * mib };
         soak(200, 100).end().unwrap();

@@ -1,7 +1,7 @@
 //! A base state that remembers what it was asked, and what it said.
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
-use blockloom_state::{AccountBasics, BaseStateError, ErasedReader, MemoryState, Snapshot};
+use blockloom_state::{AccountBasics, BaseStateError, MemoryState};
 use parking_lot::Mutex;
 use revm::{
     DatabaseRef,
@@ -9,11 +9,14 @@ use revm::{
 };
 use std::collections::BTreeMap;
 
-/// Passes reads on to a snapshot and keeps the answers. Where one location is
-/// answered twice, the first answer is kept.
-#[derive(Debug)]
-pub(crate) struct Recorder<'s, S> {
-    inner: &'s S,
+/// Any base state, behind one type: the engine is compiled anew for each type
+/// of base state, revm included, and not everywhere is speed worth that.
+pub(crate) type AnyBase<'a> = &'a (dyn DatabaseRef<Error = BaseStateError> + Sync);
+
+/// Passes reads on to a base state and keeps the answers. Where one location
+/// is answered twice, the first answer is kept.
+pub(crate) struct Recorder<'a> {
+    inner: AnyBase<'a>,
     seen: Mutex<Seen>,
 }
 
@@ -25,19 +28,18 @@ struct Seen {
     hashes: BTreeMap<u64, B256>,
 }
 
-impl<'s, S: Snapshot> Recorder<'s, S> {
-    pub(crate) fn new(inner: &'s S) -> Self {
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(inner: AnyBase<'a>) -> Self {
         Self { inner, seen: Mutex::default() }
     }
 
     /// All that two runs of a block read, as the states that they were told
     /// of: `self`'s and `other`'s. What only one of them asked for is in both.
-    pub(crate) fn into_states<T: Snapshot>(self, other: Recorder<'_, T>) -> [MemoryState; 2] {
+    pub(crate) fn into_states(self, other: Recorder<'_>) -> [MemoryState; 2] {
         let (mut first, mut second) = (self.seen.into_inner(), other.seen.into_inner());
         first.add_missing(&second);
         second.add_missing(&first);
-        let reader = self.inner.reader().map(ErasedReader).ok();
-        [first, second].map(|seen| seen.into_state(reader.as_ref()))
+        [first, second].map(|seen| seen.into_state(self.inner))
     }
 }
 
@@ -56,14 +58,14 @@ impl Seen {
 
     /// The state. Code of accounts that were only looked at is asked for now;
     /// an account whose code cannot be had comes without.
-    fn into_state(self, reader: Option<&impl DatabaseRef>) -> MemoryState {
+    fn into_state(self, base: AnyBase<'_>) -> MemoryState {
         let mut state = MemoryState::new();
         for (address, basics) in self.accounts {
             let Some(mut basics) = basics else { continue };
             let hash = basics.code_hash;
             if hash != KECCAK256_EMPTY {
                 let seen = self.code.get(&hash).cloned();
-                let code = seen.or_else(|| reader?.code_by_hash_ref(hash).ok());
+                let code = seen.or_else(|| base.code_by_hash_ref(hash).ok());
                 let code = code.map(|code| code.original_bytes()).unwrap_or_default();
                 basics.code_hash = state.insert_code(code);
             }
@@ -79,26 +81,7 @@ impl Seen {
     }
 }
 
-impl<S: Snapshot> Snapshot for Recorder<'_, S> {
-    type Reader<'a>
-        = RecordingReader<'a, S::Reader<'a>>
-    where
-        Self: 'a;
-
-    fn reader(&self) -> Result<Self::Reader<'_>, BaseStateError> {
-        let inner = ErasedReader(self.inner.reader()?);
-        Ok(RecordingReader { inner, seen: &self.seen })
-    }
-}
-
-/// One worker's reader.
-#[derive(Debug)]
-pub(crate) struct RecordingReader<'a, R> {
-    inner: ErasedReader<R>,
-    seen: &'a Mutex<Seen>,
-}
-
-impl<R: DatabaseRef> DatabaseRef for RecordingReader<'_, R> {
+impl DatabaseRef for Recorder<'_> {
     type Error = BaseStateError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {

@@ -9,7 +9,7 @@ use alloy_primitives::B256;
 use blockloom_engine::{
     BlockError, ChainSpec, Config, ConsensusError, Engine, Executed, Load, Mode, RecoveredBlock,
 };
-use blockloom_state::Snapshot;
+use revm::DatabaseRef;
 use std::time::{Duration, Instant};
 
 /// An engine, and whether to hold it against the sequential one.
@@ -68,7 +68,7 @@ impl Executor {
         load: Load,
         spec: &ChainSpec,
         block: &RecoveredBlock,
-        base: &impl Snapshot,
+        base: &(impl DatabaseRef + Sync),
         stages: &mut Stages,
     ) -> Result<Run, CliError> {
         let Some(alone) = self.alone.as_ref().filter(|_| !load.is_idle()) else {
@@ -95,7 +95,7 @@ impl Executor {
         &self,
         spec: &ChainSpec,
         block: &RecoveredBlock,
-        base: &impl Snapshot,
+        base: &(impl DatabaseRef + Sync),
         stages: &mut Stages,
     ) -> Result<Run, CliError> {
         if let Some(run) = self.run_shadowed(&self.engine, spec, block, base, stages)? {
@@ -135,7 +135,7 @@ impl Executor {
         engine: &Engine,
         spec: &ChainSpec,
         block: &RecoveredBlock,
-        base: &impl Snapshot,
+        base: &(impl DatabaseRef + Sync),
         stages: &mut Stages,
     ) -> Result<Option<Run>, CliError> {
         let due = self.shadow.as_ref().filter(|shadow| shadow.is_due(block.hash));

@@ -8,12 +8,13 @@
 use super::executor::refused;
 use crate::{
     CliError, OnDivergence, ShadowArgs, chain_of_causes,
-    recorded::{RecordedCase, Recorder, Settings, Told},
+    recorded::{AnyBase, RecordedCase, Recorder, Settings, Told},
     verify::{Difference, between_results},
 };
 use alloy_primitives::B256;
 use blockloom_engine::{BlockError, ChainSpec, Engine, Executed, RecoveredBlock};
-use blockloom_state::{MemoryState, Snapshot};
+use blockloom_state::{ErasedReader, MemoryState};
+use revm::DatabaseRef;
 use serde::Serialize;
 use std::{
     path::PathBuf,
@@ -76,9 +77,10 @@ impl Shadow {
         engine: &Engine,
         spec: &ChainSpec,
         block: &RecoveredBlock,
-        base: &impl Snapshot,
+        base: &(impl DatabaseRef + Sync),
     ) -> Result<ShadowedRun, CliError> {
-        self.run_on(engine, spec, block, base, base)
+        let base = ErasedReader(base);
+        self.run_on(engine, spec, block, &base, &base)
     }
 
     /// [`run`](Self::run) on a base state for each of the two, which are one
@@ -88,14 +90,15 @@ impl Shadow {
         engine: &Engine,
         spec: &ChainSpec,
         block: &RecoveredBlock,
-        base: &impl Snapshot,
-        sequential_base: &impl Snapshot,
+        base: AnyBase<'_>,
+        sequential_base: AnyBase<'_>,
     ) -> Result<ShadowedRun, CliError> {
         let (noted, noted_beside) = (Recorder::new(base), Recorder::new(sequential_base));
+        let (base, base_beside): (AnyBase<'_>, AnyBase<'_>) = (&noted, &noted_beside);
         let ((parallel, time), sequential) = thread::scope(|scope| {
-            let beside = scope.spawn(|| engine.execute_sequential(spec, block, &noted_beside));
+            let beside = scope.spawn(|| engine.execute_sequential(spec, block, &base_beside));
             let start = Instant::now();
-            let parallel = engine.execute(spec, block, &noted);
+            let parallel = engine.execute(spec, block, &base);
             let time = start.elapsed();
             let sequential = beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             ((parallel, time), sequential)

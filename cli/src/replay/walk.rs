@@ -8,7 +8,8 @@ use crate::{CliError, rejection::Place, verify::OMMER_DEPTH};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, U256};
 use blockloom_engine::{Ancestor, Block, BlockError, ChainSpec, Load, RecoveredBlock};
-use blockloom_state::{BlockChanges, Snapshot, Tip};
+use blockloom_state::{BlockChanges, Tip};
+use revm::DatabaseRef;
 use std::{collections::VecDeque, sync::Arc};
 
 /// A block of the chain, with what could be done for it without any other.
@@ -118,7 +119,7 @@ impl Walk {
         &mut self,
         ready: ReadyBlock,
         (executor, load): (&Executor, Load),
-        state: &impl Snapshot,
+        state: &(impl DatabaseRef + Sync),
         hash_of: impl FnOnce(u64) -> Result<Option<B256>, CliError>,
     ) -> Result<Step, CliError> {
         let ReadyBlock { offset, header, hash, senders, mut stages } = ready;
@@ -160,7 +161,7 @@ impl Walk {
         &mut self,
         block: &RecoveredBlock,
         (executor, load): (&Executor, Load),
-        state: &impl Snapshot,
+        state: &(impl DatabaseRef + Sync),
         stages: &mut Stages,
     ) -> Result<(BlockRecord, BlockChanges), CliError> {
         let parent_hash = self.tip.hash;

@@ -6,10 +6,14 @@ use super::{
     engines::{Engines, between_results},
     verdict::{Finding, Verdict},
 };
-use crate::{CliError, recorded::RecordedCase};
+use crate::{
+    CliError,
+    recorded::{AnyBase, RecordedCase},
+};
 use blockloom_engine::{BlockError, BlockOutput, ChainSpec, Engine, RecoveredBlock};
 use blockloom_fixtures::handmade::{Faulty, Jitter};
-use blockloom_state::MemoryState;
+use blockloom_state::{ErasedReader, MemoryState};
+use revm::DatabaseRef;
 
 /// How often the parallel run is tried as it was set up: threads need not meet
 /// the same way each time.
@@ -75,7 +79,8 @@ struct Replica<'a> {
 
 impl Replica<'_> {
     fn sequential(&self, state: &MemoryState) -> Result<BlockOutput, BlockError> {
-        let base = Faulty::new(state, self.case.broken());
+        let base = ErasedReader(Faulty::new(state, self.case.broken()));
+        let base: AnyBase<'_> = &base;
         let executed = self.engine.execute_sequential(self.spec, self.block, &base);
         executed.map(|executed| executed.output)
     }
@@ -83,14 +88,20 @@ impl Replica<'_> {
     /// The first time as it was recorded, then with other delays.
     fn parallel(&self, told: &MemoryState, attempt: u64) -> Result<BlockOutput, BlockError> {
         let base = Faulty::new(told, self.case.broken());
-        let executed = match (self.case.settings.delays, attempt) {
-            (None, 0) => self.engine.execute(self.spec, self.block, &base),
+        match (self.case.settings.delays, attempt) {
+            (None, 0) => self.parallel_on(base),
             (delays, attempt) => {
                 let seed = delays.unwrap_or_default().wrapping_add(attempt);
                 let first = self.block.senders.first().copied();
-                self.engine.execute(self.spec, self.block, &Jitter::new(&base, seed, first))
+                self.parallel_on(Jitter::new(&base, seed, first))
             }
-        };
+        }
+    }
+
+    fn parallel_on(&self, base: impl DatabaseRef + Sync) -> Result<BlockOutput, BlockError> {
+        let base = ErasedReader(base);
+        let base: AnyBase<'_> = &base;
+        let executed = self.engine.execute(self.spec, self.block, &base);
         executed.map(|executed| executed.output)
     }
 }

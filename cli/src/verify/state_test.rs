@@ -75,7 +75,11 @@ pub(super) fn verify(test: &StateTest, engines: &Engines) -> Result<Verdict, Cha
             }
         }
     }
-    setting.clear(&mut after);
+    setting.take_stand_ins(&mut after);
+    // Those who name the reason of a refusal pay nothing for it, not even zero.
+    if test.expect_exception.is_none() {
+        setting.touch_beneficiary(&mut after);
+    }
     found.check("state root", &after.root(), &test.root);
     let stock = found.into_vec().into_iter();
     findings.extend(stock.map(|difference| Finding { block: None, workers: None, difference }));

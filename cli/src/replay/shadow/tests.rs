@@ -27,6 +27,18 @@ fn engine() -> Engine {
     Engine::new(Config { workers: 2, mode: Mode::Parallel, ..Config::default() }).unwrap()
 }
 
+/// Runs on one state in parallel and on another sequentially.
+fn run_on(
+    shadow: &Shadow,
+    spec: &ChainSpec,
+    block: &RecoveredBlock,
+    base: MemoryState,
+    sequential_base: MemoryState,
+) -> Result<ShadowedRun, CliError> {
+    let (base, sequential_base) = (ErasedReader(base), ErasedReader(sequential_base));
+    shadow.run_on(&engine(), spec, block, &base, &sequential_base)
+}
+
 fn shadow(on_divergence: OnDivergence, out: &Path) -> Shadow {
     Shadow { share: 1.0, on_divergence, out: out.to_owned() }
 }
@@ -53,7 +65,7 @@ fn a_divergence_stops_and_its_file_reproduces_it() {
     let (spec, block, state) = block();
     let folder = tempfile::tempdir().unwrap();
     let shadow = shadow(OnDivergence::Stop, folder.path());
-    let result = shadow.run_on(&engine(), &spec, &block, &lying(&state), &state);
+    let result = run_on(&shadow, &spec, &block, lying(&state), state.clone());
     let Err(CliError::Disagreement { number: 300, hash, difference }) = result else {
         panic!("it does not stop")
     };
@@ -78,7 +90,7 @@ fn a_logged_divergence_goes_on_with_the_sequential_result() {
     let (spec, block, state) = block();
     let folder = tempfile::tempdir().unwrap();
     let shadow = shadow(OnDivergence::Log, folder.path());
-    let run = shadow.run_on(&engine(), &spec, &block, &lying(&state), &state).unwrap();
+    let run = run_on(&shadow, &spec, &block, lying(&state), state.clone()).unwrap();
     assert_eq!(run.outcome, Shadowed::Diverged);
     let slots = &run.executed.output.changes.accounts[&contract(1)].slots;
     assert_eq!(slots[&U256::from(1)], U256::from(10));
@@ -93,7 +105,7 @@ fn different_errors_are_a_divergence() {
     let basics = poor.account(&user(1)).unwrap().basics();
     poor.insert_account(user(1), blockloom_state::AccountBasics { balance: U256::ZERO, ..basics });
     let shadow = shadow(OnDivergence::Stop, folder.path());
-    let result = shadow.run_on(&engine(), &spec, &block, &poor, &state);
+    let result = run_on(&shadow, &spec, &block, poor, state.clone());
     assert!(matches!(result, Err(CliError::Disagreement { .. })));
 }
 

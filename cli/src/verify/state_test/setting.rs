@@ -104,13 +104,17 @@ impl Setting {
         change.and_then(|change| change.after).map_or(U256::ZERO, |basics| basics.balance)
     }
 
-    /// Removes what only the block needed, and touches the beneficiary, as the
-    /// reward of zero does that state tests pay: before EIP-161 that brings it
-    /// into being, afterwards it removes it if it is empty.
-    pub(super) fn clear(&self, state: &mut MemoryState) {
+    /// Removes what only the block needed.
+    pub(super) fn take_stand_ins(&self, state: &mut MemoryState) {
         if self.since(Fork::Prague) {
             REQUIRED.into_iter().for_each(|address| remove(state, address));
         }
+    }
+
+    /// Touches the beneficiary, as the reward of zero does that state tests
+    /// pay: before EIP-161 that brings it into being, afterwards it removes it
+    /// if it is empty.
+    pub(super) fn touch_beneficiary(&self, state: &mut MemoryState) {
         let beneficiary = self.header.beneficiary;
         match basics_of(state, &beneficiary) {
             None if !self.since(Fork::SpuriousDragon) => {
