@@ -215,12 +215,12 @@ impl Pace for Paced<'_> {
     }
 
     fn makes(self, mistake: Mistake) -> bool {
-        match &mut self.turns.state.lock().mistake {
-            Some((made, times)) if *made == mistake && *times > 0 => {
-                *times -= 1;
-                true
-            }
-            _ => false,
+        let mut state = self.turns.state.lock();
+        let Some((made, times)) = &mut state.mistake else { return false };
+        let makes = *made == mistake && *times > 0;
+        if makes {
+            *times -= 1;
         }
+        makes
     }
 }
