@@ -13,6 +13,7 @@ use crate::{
     plan::Plan,
     senders,
     stock::Stock,
+    telemetry,
     transactions::Transactions,
 };
 use blockloom_state::{CodeCache, Snapshot};
@@ -190,6 +191,7 @@ impl Engine {
                 ..stats
             };
             tracing::debug!(?stats, "executed");
+            telemetry::executed(&stats);
             Ok(Executed { output, stats })
         };
         catch_unwind(AssertUnwindSafe(timed)).unwrap_or_else(|payload| {

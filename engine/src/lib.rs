@@ -78,6 +78,18 @@
 //! `blockloom_state::Overlay`. It keeps the order, bounds what is on the way and
 //! returns the failure of the lowest block; what the stages do is its caller's.
 //!
+//! # Clients of alloy-evm
+//!
+//! [`client`] is the engine behind alloy-evm's traits: a block executor around
+//! any other one, whose transactions run ahead; streams of committed
+//! transactions, and packing of blocks. It has an essay of its own.
+//!
+//! # Watching
+//!
+//! Each block is a `tracing` span. Once per block, when it is done, what was
+//! counted goes to whatever recorder of the `metrics` crate is installed
+//! ([`describe_metrics`] lists the names); without one that costs nothing.
+//!
 //! # Failures
 //!
 //! An invalid block is [`BlockError::Invalid`], whatever the path; a base state
@@ -119,6 +131,8 @@ mod transfer;
 
 mod pipeline;
 
+pub mod client;
+
 mod ahead;
 mod committed;
 mod due;
@@ -131,6 +145,7 @@ mod plan;
 mod probe;
 mod speculative;
 mod tally;
+mod telemetry;
 mod view;
 mod worker;
 mod writes;
@@ -149,3 +164,4 @@ pub use error::{BlockError, InternalError, InvalidBlock};
 pub use output::{BlockOutput, Executed, ExecutionStats, Stages};
 pub use pipeline::{Ended, Load, PipelineConfig, Stages as PipelineStages, pipeline};
 pub use senders::recover;
+pub use telemetry::describe_metrics;

@@ -2,25 +2,32 @@
 //! observations noted.
 
 use crate::{view::Stop, writes};
-use alloy_evm::EvmEnv;
+use alloy_evm::{
+    EvmEnv,
+    precompiles::{Precompile, PrecompilesMap},
+};
 use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
 use blockloom_state::{AccountBasics, Observed};
 use revm::{
     Context, Database, MainBuilder, MainContext,
     bytecode::opcode,
-    context::{BlockEnv, CfgEnv, Journal, TxEnv},
+    context::{BlockEnv, CfgEnv, Evm, Journal, TxEnv},
     context_interface::{
         Block, Cfg, ContextSetters, ContextTr, JournalTr, Transaction,
         result::{EVMError, HaltReason, ResultAndState},
     },
-    handler::{FrameResult, Handler, MainnetEvm, post_execution},
+    handler::{
+        EthFrame, EthPrecompiles, FrameResult, Handler, PrecompileProvider,
+        instructions::EthInstructions, post_execution,
+    },
     interpreter::{
-        Instruction, InstructionContext, InstructionExecResult, Interpreter,
+        Instruction, InstructionContext, InstructionExecResult, Interpreter, InterpreterResult,
         instructions::{contract, host},
         interpreter::EthInterpreter,
         interpreter_types::InputsTr,
     },
+    precompile::PrecompileId,
     primitives::hardfork::SpecId,
     state::EvmState,
 };
@@ -32,7 +39,37 @@ use std::{cell::Cell, marker::PhantomData};
 const HUGE_CREDIT: U256 = U256::from_limbs([0, 0, 1, 0]);
 
 type SpeculativeContext<V> = Context<BlockEnv, TxEnv, CfgEnv, V, Journal<V>, ()>;
-type SpeculativeEvm<V> = MainnetEvm<SpeculativeContext<V>>;
+type SpeculativeInstructions<V> = EthInstructions<EthInterpreter, SpeculativeContext<V>>;
+
+/// Ethereum's EVM with precompiles of type `P`; `I` is an inspector that nobody
+/// asks.
+pub(crate) type SpeculativeEvm<V, I, P> =
+    Evm<SpeculativeContext<V>, I, SpeculativeInstructions<V>, P, EthFrame<EthInterpreter>>;
+
+/// Precompiles of a speculative EVM over `V`.
+pub(crate) trait Precompiled<V: Database>:
+    PrecompileProvider<SpeculativeContext<V>, Output = InterpreterResult>
+{
+    /// Whether one that looks at more than its input may have run in an
+    /// execution that left `state`: no instruction tells what it saw.
+    fn may_have_looked(&self, state: &EvmState) -> bool;
+}
+
+impl<V: Database> Precompiled<V> for EthPrecompiles {
+    fn may_have_looked(&self, _state: &EvmState) -> bool {
+        false
+    }
+}
+
+impl<V: alloy_evm::Database> Precompiled<V> for PrecompilesMap {
+    /// Whoever is called is loaded. Results that alloy-evm's callers may cache
+    /// depend on the input only; the identity is not worth caching.
+    fn may_have_looked(&self, state: &EvmState) -> bool {
+        state.keys().filter_map(|address| self.get(address)).any(|precompile| {
+            !precompile.supports_caching() && *precompile.precompile_id() != PrecompileId::Identity
+        })
+    }
+}
 
 /// What a speculative execution reads from: it remembers every answer, and is
 /// told which of it mattered.
@@ -87,20 +124,28 @@ pub(crate) enum Run {
 }
 
 /// One worker's EVM, kept for a whole block.
-pub(crate) struct Speculator<V: Database> {
-    evm: SpeculativeEvm<V>,
+pub(crate) struct Speculator<V: Database, I = (), P = EthPrecompiles> {
+    evm: SpeculativeEvm<V, I, P>,
     spec: SpecId,
 }
 
 impl<V: Witness> Speculator<V> {
     pub(crate) fn new(view: V, env: &EvmEnv) -> Self {
-        let mut evm = Context::mainnet()
+        let evm = Context::mainnet()
             .with_block(env.block_env.clone())
             .with_cfg(env.cfg_env.clone())
             .with_db(view)
             .build_mainnet();
+        Self::over(evm)
+    }
+}
+
+impl<V: Witness, I, P: Precompiled<V>> Speculator<V, I, P> {
+    /// Sets up an EVM whose instructions are Ethereum's.
+    pub(crate) fn over(mut evm: SpeculativeEvm<V, I, P>) -> Self {
         watch_balances(&mut evm);
-        Self { evm, spec: env.cfg_env.spec }
+        let spec = evm.ctx.cfg.spec;
+        Self { evm, spec }
     }
 
     pub(crate) const fn view(&mut self) -> &mut V {
@@ -111,7 +156,7 @@ impl<V: Witness> Speculator<V> {
     /// it mattered.
     pub(crate) fn run(&mut self, env: TxEnv) -> Run {
         self.evm.ctx.set_tx(env);
-        let mut handler = DeferReward::default();
+        let mut handler = DeferReward::<V, I, P>::default();
         let outcome = handler.run(&mut self.evm);
         let state = self.evm.ctx.journal_mut().finalize();
         match outcome {
@@ -141,6 +186,7 @@ impl<V: Witness> Speculator<V> {
             || env.value >= HUGE_CREDIT;
         let caller = env.caller;
         let notes = std::mem::take(self.view().notes());
+        let everything = everything || self.evm.precompiles.may_have_looked(state);
         if !everything && !notes.observes_all {
             self.view().settle(|address, seen| {
                 let credited_only = state
@@ -163,19 +209,19 @@ impl<V: Witness> Speculator<V> {
 /// In Amsterdam, where paying an account that destroyed itself in the same
 /// transaction shows in logs, a beneficiary that is in the journal already is
 /// paid by revm.
-struct DeferReward<V> {
+struct DeferReward<V, I, P> {
     reward: Cell<Option<U256>>,
-    evm: PhantomData<fn(V)>,
+    evm: PhantomData<fn(V, I, P)>,
 }
 
-impl<V> Default for DeferReward<V> {
+impl<V, I, P> Default for DeferReward<V, I, P> {
     fn default() -> Self {
         Self { reward: Cell::new(None), evm: PhantomData }
     }
 }
 
-impl<V: Witness> Handler for DeferReward<V> {
-    type Evm = SpeculativeEvm<V>;
+impl<V: Witness, I, P: Precompiled<V>> Handler for DeferReward<V, I, P> {
+    type Evm = SpeculativeEvm<V, I, P>;
     type Error = EVMError<Stop>;
     type HaltReason = HaltReason;
 
@@ -213,7 +259,7 @@ type Frame<'c, V> = InstructionContext<'c, SpeculativeContext<V>, EthInterpreter
 
 /// Puts a note-taker before each instruction that looks at a balance, spends
 /// one, or creates a contract. The instruction itself is revm's.
-fn watch_balances<V: Witness>(evm: &mut SpeculativeEvm<V>) {
+fn watch_balances<V: Witness, I, P>(evm: &mut SpeculativeEvm<V, I, P>) {
     let table = evm.instruction.instruction_table_mut();
     let mut put = |opcode: u8, instruction| table[opcode as usize] = instruction;
     put(opcode::BALANCE, Instruction::new(balance));

@@ -34,8 +34,8 @@ use std::{borrow::Cow, fmt::Debug};
 
 /// Receipts without their bloom filters, which are computed after the block,
 /// where they can be computed in parallel.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PlainReceipts;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainReceipts;
 
 impl ReceiptBuilder for PlainReceipts {
     type Transaction = Transaction;

@@ -20,7 +20,7 @@ use std::fmt;
 /// Why an execution was given up half-way. Control flow between a view and
 /// its worker; callers never see it.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Stop {
+pub enum Stop {
     #[error("met an estimate of transaction {0}")]
     Blocked(TxIdx),
     #[error("an earlier read is stale")]

@@ -1,0 +1,163 @@
+//! What the workers of one block share.
+
+use super::{
+    bulletin::{Bulletin, ScoutId},
+    reads::Reads,
+    runtime::AheadConfig,
+    strategy::Speculation,
+};
+use crate::config::Mode;
+use alloy_primitives::map::AddressMap;
+use blockloom_scheduler::{Hint, Known, Lookahead, TxIdx};
+use blockloom_state::Delta;
+use parking_lot::Mutex;
+use revm::context_interface::Transaction;
+use std::sync::Arc;
+
+/// Gas of a plain transfer, which the caller's own EVM runs in less time than
+/// handing it out takes.
+const TRANSFER_GAS: u64 = 21_000;
+
+/// A transaction that may use so many times the gas of an average one may be
+/// what the block ends up waiting for.
+const LONG: u64 = 16;
+
+/// Fewest transactions, beside plain transfers, among which there can be
+/// something to overlap.
+const MIN_OTHERS: u64 = 2;
+
+/// Gas of a stretch of transactions that a scout takes in one go, by their
+/// limits, which are about twice what they use.
+const STRETCH_GAS: u64 = 800_000;
+
+/// Most transactions in a stretch.
+const MAX_STRETCH: u64 = 64;
+
+/// What a run ahead of its turn left.
+#[derive(Debug)]
+pub(super) struct Outcome<H> {
+    pub(super) by: ScoutId,
+    /// `None` if it failed: then only the frontier can tell what is true.
+    pub(super) found: Option<Found<H>>,
+}
+
+/// The result of a run ahead.
+#[derive(Debug)]
+pub(super) struct Found<H> {
+    pub(super) speculation: Speculation<H>,
+    pub(super) reads: Reads,
+    /// What it did, as far as it knew.
+    pub(super) delta: Delta,
+}
+
+/// Where one outcome waits for the frontier.
+type Pigeonhole<H> = Mutex<Option<Box<Outcome<H>>>>;
+
+/// A planned block.
+#[derive(Debug)]
+pub(super) struct Board<Tx, H> {
+    pub(super) bulletin: Arc<Bulletin>,
+    pub(super) transactions: Vec<Tx>,
+    outcomes: Vec<Pigeonhole<H>>,
+}
+
+impl<Tx, H> Board<Tx, H> {
+    pub(super) fn new(bulletin: Arc<Bulletin>, transactions: Vec<Tx>) -> Self {
+        let outcomes = transactions.iter().map(|_| Mutex::new(None)).collect();
+        Self { bulletin, transactions, outcomes }
+    }
+
+    /// Leaves the outcome of `tx` to the frontier.
+    pub(super) fn leave(&self, tx: TxIdx, outcome: Outcome<H>) {
+        *self.outcomes[tx.position()].lock() = Some(Box::new(outcome));
+        self.bulletin.lookahead.finish(tx);
+    }
+
+    /// The outcome that was left of `tx`, once.
+    pub(super) fn take(&self, tx: TxIdx) -> Option<Box<Outcome<H>>> {
+        self.outcomes[tx.position()].lock().take()
+    }
+}
+
+/// What a look at the transactions tells.
+#[derive(Debug)]
+pub(super) struct Outlook {
+    /// Gas that may be used, transfers left out, and by how many.
+    gas: u64,
+    n_others: u64,
+}
+
+impl Outlook {
+    pub(super) fn of<Tx: Transaction>(transactions: &[Tx]) -> Self {
+        let limits = transactions.iter().filter(|tx| !is_transfer(*tx)).map(Tx::gas_limit);
+        let (gas, n_others) =
+            limits.fold((0u64, 0), |(gas, n), limit| (gas.saturating_add(limit), n + 1));
+        Self { gas, n_others }
+    }
+
+    const fn gas_per_transaction(&self) -> u64 {
+        match self.gas.checked_div(self.n_others) {
+            Some(average) => average,
+            None => 0,
+        }
+    }
+
+    /// Whether it looks as if running ahead paid.
+    pub(super) fn pays(&self, config: &AheadConfig) -> bool {
+        match config.mode {
+            Mode::Sequential => false,
+            Mode::Parallel => true,
+            Mode::Adaptive => {
+                self.n_others >= MIN_OTHERS
+                    && self.gas >= config.worth.gas
+                    && self.gas_per_transaction() >= config.worth.gas_per_transaction
+            }
+        }
+    }
+
+    /// How the transactions are shared out.
+    pub(super) fn lookahead<Tx: Transaction>(
+        &self,
+        config: &AheadConfig,
+        transactions: &[Tx],
+    ) -> Lookahead {
+        // Where scouts are forced to run, they are to meet others.
+        let stretch = match config.mode {
+            Mode::Adaptive => STRETCH_GAS / self.gas_per_transaction().max(1),
+            Mode::Parallel | Mode::Sequential => 1,
+        };
+        let stretch = u32::try_from(stretch.clamp(1, MAX_STRETCH)).unwrap_or(1);
+        Lookahead::new(transactions.len(), stretch, self.known(transactions))
+    }
+
+    /// For each transaction what the scheduler should know.
+    fn known<'t, Tx: Transaction>(
+        &self,
+        transactions: &'t [Tx],
+    ) -> impl Iterator<Item = Known> + use<'t, Tx> {
+        let long = LONG.saturating_mul(self.gas_per_transaction().max(1));
+        let mut by_sender = AddressMap::default();
+        let mut by_callee = AddressMap::default();
+        transactions.iter().enumerate().map(move |(position, transaction)| {
+            let tx = TxIdx::new(position);
+            let before = by_sender.insert(transaction.caller(), tx);
+            if is_transfer(transaction) {
+                return Known { hint: Hint::AtFrontier, like: None };
+            }
+            let callee = transaction.kind().to().copied();
+            let like = callee.and_then(|callee| by_callee.insert(callee, tx));
+            let hint = match before {
+                Some(before) => Hint::After(before),
+                None if transaction.gas_limit() >= long => Hint::Long,
+                None => Hint::None,
+            };
+            Known { hint, like }
+        })
+    }
+}
+
+fn is_transfer<Tx: Transaction>(transaction: &Tx) -> bool {
+    transaction.gas_limit() == TRANSFER_GAS
+        && transaction.input().is_empty()
+        && transaction.kind().is_call()
+}

@@ -1,0 +1,257 @@
+//! An EVM whose results may have been made ahead.
+
+use super::{
+    frontier::Frontier,
+    plan::BlockPlan,
+    runtime::Ahead,
+    stats::AheadStats,
+    strategy::{PlanFactory, Strategy},
+};
+use alloy_evm::{Database, Evm, EvmEnv, EvmFactory};
+use alloy_primitives::{Address, Bytes};
+use blockloom_state::Delta;
+use revm::{
+    Inspector,
+    context::{CfgEnv, DBErrorMarker},
+    context_interface::result::ResultAndState,
+    inspector::NoOpInspector,
+};
+use std::{fmt, mem};
+
+/// An EVM factory around another one, whose EVMs run planned transactions ahead.
+///
+/// It can stand wherever the other one did. An EVM without a plan, or with an
+/// inspector, is the inner EVM.
+#[derive(Clone, Debug)]
+pub struct AheadEvmFactory<E, S> {
+    inner: E,
+    strategy: S,
+    ahead: Ahead,
+}
+
+impl<E: PlanFactory, S: Strategy<E>> AheadEvmFactory<E, S> {
+    /// Wraps `inner`, whose EVMs can be run ahead by `strategy`.
+    pub const fn new(ahead: Ahead, inner: E, strategy: S) -> Self {
+        Self { inner, strategy, ahead }
+    }
+
+    fn wrap<DB: Database, I: Inspector<E::Context<DB>>>(
+        &self,
+        inner: E::Evm<DB, I>,
+        is_inspecting: bool,
+    ) -> AheadEvm<E, S, DB, I> {
+        AheadEvm { inner, factory: self.clone(), planned: Planned::Nothing, is_inspecting }
+    }
+}
+
+impl<E: PlanFactory, S: Strategy<E>> EvmFactory for AheadEvmFactory<E, S> {
+    type Evm<DB: Database, I: Inspector<E::Context<DB>>> = AheadEvm<E, S, DB, I>;
+    type Context<DB: Database> = E::Context<DB>;
+    type Tx = E::Tx;
+    type Error<DBError: DBErrorMarker> = E::Error<DBError>;
+    type HaltReason = E::HaltReason;
+    type Spec = E::Spec;
+    type BlockEnv = E::BlockEnv;
+    type Precompiles = E::Precompiles;
+
+    fn create_evm<DB: Database>(
+        &self,
+        db: DB,
+        evm_env: EvmEnv<E::Spec, E::BlockEnv>,
+    ) -> Self::Evm<DB, NoOpInspector> {
+        self.wrap(self.inner.create_evm(db, evm_env), false)
+    }
+
+    fn create_evm_with_inspector<DB: Database, I: Inspector<E::Context<DB>>>(
+        &self,
+        db: DB,
+        input: EvmEnv<E::Spec, E::BlockEnv>,
+        inspector: I,
+    ) -> Self::Evm<DB, I> {
+        self.wrap(self.inner.create_evm_with_inspector(db, input, inspector), true)
+    }
+}
+
+/// What is planned on one EVM.
+#[derive(Debug)]
+enum Planned<E: PlanFactory, S: Strategy<E>> {
+    Nothing,
+    /// An inspector was on when it was planned; what changed the state since.
+    Soon(BlockPlan<E::Tx>, Vec<Delta>),
+    Running(Box<Frontier<E, S>>),
+}
+
+/// An EVM around another one, which takes results from those that ran ahead
+/// where they stand, and runs everything else itself.
+///
+/// [`transact_raw`](Evm::transact_raw) gives in every case what the inner EVM
+/// would: result, state, and what it asks of the database, in order.
+pub struct AheadEvm<E, S, DB, I>
+where
+    E: PlanFactory,
+    S: Strategy<E>,
+    DB: Database,
+    I: Inspector<E::Context<DB>>,
+{
+    inner: E::Evm<DB, I>,
+    factory: AheadEvmFactory<E, S>,
+    planned: Planned<E, S>,
+    is_inspecting: bool,
+}
+
+impl<E, S, DB, I> fmt::Debug for AheadEvm<E, S, DB, I>
+where
+    E: PlanFactory,
+    S: Strategy<E>,
+    DB: Database,
+    I: Inspector<E::Context<DB>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AheadEvm")
+            .field("is_inspecting", &self.is_inspecting)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An EVM that can be told what is going to be run.
+pub trait RunsAhead: Evm {
+    /// Starts anew with `plan`, from the next transaction on.
+    fn plan(&mut self, plan: BlockPlan<Self::Tx>);
+
+    /// The result of the last transaction was committed, or is not going to be.
+    /// Coming to the next one without a word means that it was.
+    fn settle(&mut self, is_committed: bool);
+
+    /// What came of running ahead, since the last plan.
+    fn stats(&self) -> AheadStats;
+}
+
+impl<E, S, DB, I> RunsAhead for AheadEvm<E, S, DB, I>
+where
+    E: PlanFactory,
+    S: Strategy<E>,
+    DB: Database,
+    I: Inspector<E::Context<DB>>,
+{
+    fn plan(&mut self, plan: BlockPlan<E::Tx>) {
+        self.planned = Planned::Soon(plan, Vec::new());
+        if !self.is_inspecting {
+            self.start();
+        }
+    }
+
+    fn settle(&mut self, is_committed: bool) {
+        if let Planned::Running(frontier) = &mut self.planned {
+            frontier.settle(is_committed);
+        }
+    }
+
+    fn stats(&self) -> AheadStats {
+        match &self.planned {
+            Planned::Running(frontier) => frontier.stats(),
+            Planned::Nothing | Planned::Soon(..) => AheadStats::default(),
+        }
+    }
+}
+
+impl<E, S, DB, I> AheadEvm<E, S, DB, I>
+where
+    E: PlanFactory,
+    S: Strategy<E>,
+    DB: Database,
+    I: Inspector<E::Context<DB>>,
+{
+    /// Sends scouts ahead if something is planned.
+    fn start(&mut self) {
+        let Planned::Soon(plan, prelude) = mem::replace(&mut self.planned, Planned::Nothing) else {
+            return;
+        };
+        let env = EvmEnv::new(self.inner.cfg_env().clone(), self.inner.block().clone());
+        let AheadEvmFactory { inner, strategy, ahead } = &self.factory;
+        if let Some(frontier) = Frontier::start(ahead, (inner, strategy), &env, plan, prelude) {
+            self.planned = Planned::Running(Box::new(frontier));
+        }
+    }
+}
+
+impl<E, S, DB, I> Evm for AheadEvm<E, S, DB, I>
+where
+    E: PlanFactory,
+    S: Strategy<E>,
+    DB: Database,
+    I: Inspector<E::Context<DB>>,
+{
+    type DB = DB;
+    type Tx = E::Tx;
+    type Error = E::Error<DB::Error>;
+    type HaltReason = E::HaltReason;
+    type Spec = E::Spec;
+    type BlockEnv = E::BlockEnv;
+    type Precompiles = E::Precompiles;
+    type Inspector = I;
+
+    fn block(&self) -> &E::BlockEnv {
+        self.inner.block()
+    }
+
+    fn cfg_env(&self) -> &CfgEnv<E::Spec> {
+        self.inner.cfg_env()
+    }
+
+    fn chain_id(&self) -> u64 {
+        self.inner.chain_id()
+    }
+
+    fn transact_raw(&mut self, tx: E::Tx) -> Result<ResultAndState<E::HaltReason>, Self::Error> {
+        if self.is_inspecting {
+            // An inspector wants to see the run. Whatever was planned is void:
+            // nobody is to run ahead of it for nothing.
+            self.planned = Planned::Nothing;
+            return self.inner.transact_raw(tx);
+        }
+        if matches!(self.planned, Planned::Soon(..)) {
+            self.start();
+        }
+        let Planned::Running(frontier) = &mut self.planned else {
+            return self.inner.transact_raw(tx);
+        };
+        if let Some(result) = frontier.arrive(&tx, self.inner.db_mut()) {
+            return Ok(result);
+        }
+        let result = self.inner.transact_raw(tx);
+        frontier.ran(result.as_ref().ok());
+        result
+    }
+
+    fn transact_system_call(
+        &mut self,
+        caller: Address,
+        contract: Address,
+        data: Bytes,
+    ) -> Result<ResultAndState<E::HaltReason>, Self::Error> {
+        let result = self.inner.transact_system_call(caller, contract, data)?;
+        match &mut self.planned {
+            Planned::Nothing => {}
+            Planned::Soon(_, prelude) => prelude.push(Delta::of(&result.state, |_| false)),
+            Planned::Running(frontier) => frontier.changed(&result.state),
+        }
+        Ok(result)
+    }
+
+    fn finish(self) -> (DB, EvmEnv<E::Spec, E::BlockEnv>) {
+        self.inner.finish()
+    }
+
+    fn set_inspector_enabled(&mut self, enabled: bool) {
+        self.is_inspecting = enabled;
+        self.inner.set_inspector_enabled(enabled);
+    }
+
+    fn components(&self) -> (&DB, &I, &E::Precompiles) {
+        self.inner.components()
+    }
+
+    fn components_mut(&mut self) -> (&mut DB, &mut I, &mut E::Precompiles) {
+        self.inner.components_mut()
+    }
+}

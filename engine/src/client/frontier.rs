@@ -1,0 +1,348 @@
+//! The caller's thread, which makes transactions final.
+
+use super::{
+    board::{Board, Found, Outcome, Outlook},
+    bulletin::{Bulletin, News, ScoutId},
+    errands::Inbox,
+    plan::BlockPlan,
+    runtime::Ahead,
+    snapshots::Source,
+    stats::AheadStats,
+    strategy::{PlanFactory, Strategy},
+    troop::{Own, Troop},
+};
+use crate::{config::Mode, idle::Idle, payoff::Payoff, telemetry, writes};
+use alloy_evm::{Database, EvmEnv};
+use alloy_primitives::U256;
+use blockloom_scheduler::{Arrival, Lookahead, TxIdx};
+use blockloom_state::{BlockState, Delta, Drift, ErasedReader, MemoryState};
+use revm::{
+    context_interface::{Block, result::ResultAndState},
+    state::{AccountInfo, EvmState},
+};
+use std::{fmt, mem, sync::Arc};
+
+/// Planned transactions that a caller may leave out in a row, at most, to be
+/// still found on its plan.
+const MAX_SKIPPED: usize = 256;
+
+/// The last transaction: run, but perhaps not committed.
+#[derive(Debug, Default)]
+struct Last {
+    /// Its place in the plan, if it has one.
+    tx: Option<TxIdx>,
+    /// Whose result it was.
+    by: Option<ScoutId>,
+    /// What it did; `None` if it failed.
+    delta: Option<Delta>,
+    /// What a scout had made of it.
+    wrong: Option<(ScoutId, Delta)>,
+}
+
+/// One planned block, from its first transaction on.
+///
+/// Dropping it sends the scouts home.
+pub(super) struct Frontier<E: PlanFactory, S: Strategy<E>> {
+    board: Arc<Board<E::Tx, E::HaltReason>>,
+    /// The first planned transaction that is not final.
+    next: TxIdx,
+    last: Option<Last>,
+    /// What was written in this block so far. Its base is never asked.
+    written: BlockState<ErasedReader<MemoryState>>,
+    payoff: Payoff,
+    may_give_up: bool,
+    drifts: Vec<Drift>,
+    own: Own<E, S>,
+    own_id: ScoutId,
+    inbox: Option<Inbox>,
+    stats: AheadStats,
+}
+
+impl<E: PlanFactory, S: Strategy<E>> fmt::Debug for Frontier<E, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frontier")
+            .field("next", &self.next)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: PlanFactory, S: Strategy<E>> Drop for Frontier<E, S> {
+    fn drop(&mut self) {
+        self.board.bulletin.lookahead.stop();
+        tracing::debug!(stats = ?self.stats, "ran ahead");
+        telemetry::ran_ahead(&self.stats);
+    }
+}
+
+impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
+    /// Sends scouts ahead, who know of `prelude` what was done to the state
+    /// already; `None` if that does not look as if it paid.
+    pub(super) fn start(
+        ahead: &Ahead,
+        evms: (&E, &S),
+        env: &EvmEnv<E::Spec, E::BlockEnv>,
+        plan: BlockPlan<E::Tx>,
+        prelude: Vec<Delta>,
+    ) -> Option<Self> {
+        let pool = ahead.pool.as_ref()?;
+        let BlockPlan { parent, transactions } = plan;
+        let outlook = Outlook::of(&transactions);
+        if !outlook.pays(&ahead.config) {
+            return None;
+        }
+        let stats = AheadStats { planned: transactions.len(), ..AheadStats::default() };
+        let payoff = Payoff::new(transactions.len(), ahead.n_scouts() + 1);
+        let lookahead = outlook.lookahead(&ahead.config, &transactions);
+        let bulletin = Arc::new(Bulletin::new(lookahead, env.block_env.beneficiary()));
+        let board = Arc::new(Board::new(bulletin, transactions));
+        let mut written = BlockState::new(ErasedReader(MemoryState::new()));
+        for delta in prelude {
+            written.follow(&delta);
+            board.bulletin.tell(News { delta: Some(delta), ..News::default() });
+        }
+        let (source, inbox) = Source::choose(ahead, parent);
+        let troop = Troop::new(ahead, source, &board, evms, env);
+        for id in 0..ahead.n_scouts() {
+            let troop = troop.clone();
+            pool.spawn(move || troop.run(ScoutId(id)));
+        }
+        let own_id = ScoutId(ahead.n_scouts());
+        let own = if inbox.is_none() { Own::Unneeded(troop, own_id) } else { Own::Nobody };
+        Some(Self {
+            board,
+            next: TxIdx::default(),
+            last: None,
+            written,
+            payoff,
+            may_give_up: ahead.config.mode == Mode::Adaptive,
+            drifts: Vec::new(),
+            own,
+            own_id,
+            inbox,
+            stats,
+        })
+    }
+
+    pub(super) const fn stats(&self) -> AheadStats {
+        self.stats
+    }
+
+    fn lookahead(&self) -> &Lookahead {
+        &self.board.bulletin.lookahead
+    }
+
+    /// Whether nothing that ran ahead is of use any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.lookahead().is_over()
+    }
+
+    /// Comes to `tx`, which is to run on `database`; gives its result if that
+    /// was made ahead and stands. Otherwise the caller's EVM is to run it, and
+    /// [`ran`](Self::ran) is to be told what came of it.
+    pub(super) fn arrive<D: Database>(
+        &mut self,
+        tx: &E::Tx,
+        database: &mut D,
+    ) -> Option<ResultAndState<E::HaltReason>> {
+        self.settle(true);
+        if self.is_over() {
+            return None;
+        }
+        self.serve(database);
+        let Some(tx) = self.locate(tx) else {
+            self.last = Some(Last::default());
+            self.stats.off_plan += 1;
+            return None;
+        };
+        let outcome = self.wait_for(tx, database);
+        let Some(outcome) = outcome else {
+            self.last = Some(Last { tx: Some(tx), ..Last::default() });
+            if self.board.bulletin.is_attended() {
+                self.payoff.untried();
+            }
+            self.stats.at_frontier += 1;
+            self.give_up_if_poor();
+            return None;
+        };
+        self.judge(tx, *outcome, database)
+    }
+
+    /// The caller's EVM has run the transaction it came to last.
+    pub(super) fn ran(&mut self, result: Option<&ResultAndState<E::HaltReason>>) {
+        if let Some(last) = &mut self.last {
+            last.delta = result.map(|result| Delta::of(&result.state, |_| false));
+        }
+    }
+
+    /// Something else than a transaction changed the state.
+    pub(super) fn changed(&mut self, state: &EvmState) {
+        self.settle(true);
+        let delta = Some(Delta::of(state, |_| false));
+        self.last = Some(Last { delta, ..Last::default() });
+        self.settle(true);
+    }
+
+    /// The last transaction was committed, or is not going to be. Without
+    /// anybody saying so, coming to the next one means that it was.
+    pub(super) fn settle(&mut self, is_committed: bool) {
+        let Some(Last { tx, by, delta, wrong }) = self.last.take() else { return };
+        if self.is_over() {
+            return;
+        }
+        let (by, delta, wrong) = if is_committed {
+            (by, delta, wrong)
+        } else {
+            (None, None, wrong.or_else(|| by.zip(delta)))
+        };
+        if let Some(delta) = &delta {
+            self.written.follow(delta);
+        }
+        let correction = wrong.map(|(by, wrong)| (by, self.written.correct(&wrong)));
+        let done = tx.map_or(self.next, TxIdx::next);
+        self.board.bulletin.tell(News { done, by, delta, correction });
+        while self.next < done {
+            self.lookahead().commit(self.next);
+            self.next = self.next.next();
+        }
+    }
+
+    /// Where `tx` is in the plan, from the first on that is not final. Those
+    /// in between are taken from the scouts: the caller leaves them out.
+    fn locate(&mut self, tx: &E::Tx) -> Option<TxIdx> {
+        let from = self.next.position();
+        let rest = self.board.transactions[from..].iter().take(MAX_SKIPPED);
+        let skipped = rest.into_iter().position(|planned| planned == tx)?;
+        for position in from..from + skipped {
+            self.skip(TxIdx::new(position));
+        }
+        Some(TxIdx::new(from + skipped))
+    }
+
+    fn skip(&mut self, tx: TxIdx) {
+        self.stats.off_plan += 1;
+        let found = match self.lookahead().arrive(tx) {
+            Arrival::Ran => self.board.take(tx),
+            Arrival::Untried | Arrival::Running => None,
+        };
+        let wrong = found.and_then(|outcome| Some((outcome.by, outcome.found?.delta)));
+        self.last = Some(Last { tx: Some(tx), wrong, ..Last::default() });
+        self.settle(false);
+    }
+
+    /// Waits until nobody is at `tx`; gives what running ahead left of it.
+    fn wait_for<D: Database>(
+        &mut self,
+        tx: TxIdx,
+        database: &mut D,
+    ) -> Option<Box<Outcome<E::HaltReason>>> {
+        let mut tried = tx;
+        let (mut idle, mut has_waited) = (Idle::default(), false);
+        // Ends: who runs it leaves an outcome, whatever happens.
+        loop {
+            match self.lookahead().arrive(tx) {
+                Arrival::Untried => return None,
+                Arrival::Ran => return self.board.take(tx),
+                Arrival::Running => {}
+            }
+            if !mem::replace(&mut has_waited, true) {
+                self.stats.waits += 1;
+            }
+            self.serve(database);
+            if !self.run_other(tx, &mut tried) {
+                idle.wait();
+            }
+        }
+    }
+
+    /// Runs something else than `tx` ahead; `false` if there is nothing, or
+    /// nobody to do it.
+    fn run_other(&mut self, tx: TxIdx, tried: &mut TxIdx) -> bool {
+        let Some(own) = self.own.get() else { return false };
+        let Some(other) = self.board.bulletin.lookahead.claim_after(tx, tried) else {
+            return false;
+        };
+        own.hear();
+        if !own.run(other) {
+            self.own = Own::Nobody;
+        }
+        true
+    }
+
+    fn serve<D: Database>(&self, database: &mut D) {
+        if let Some(inbox) = &self.inbox {
+            inbox.serve(database);
+        }
+    }
+
+    /// Gives the result of `outcome` if it is what the caller's EVM would give
+    /// now.
+    fn judge<D: Database>(
+        &mut self,
+        tx: TxIdx,
+        outcome: Outcome<E::HaltReason>,
+        database: &mut D,
+    ) -> Option<ResultAndState<E::HaltReason>> {
+        let Outcome { by, mut found } = outcome;
+        let tx = Some(tx);
+        let is_own = by == self.own_id;
+        if let Some(found) = found.take_if(|found| self.stands(found, database)) {
+            self.stats.stood += 1;
+            if !is_own {
+                self.payoff.stood();
+            }
+            let Found { speculation, delta, .. } = found;
+            self.last = Some(Last { tx, by: Some(by), delta: Some(delta), wrong: None });
+            return Some(speculation.result);
+        }
+        self.stats.in_vain += 1;
+        self.stats.at_frontier += 1;
+        // What ran while there was nothing else to do has cost nothing.
+        if !is_own {
+            self.payoff.in_vain();
+            if let Some(tx) = tx {
+                self.lookahead().note_conflict(tx);
+            }
+        }
+        let wrong = found.map(|found| (by, found.delta));
+        self.last = Some(Last { tx, wrong, ..Last::default() });
+        self.give_up_if_poor();
+        None
+    }
+
+    /// Whether `found` is what the caller's EVM would give now. Completes what
+    /// it says of accounts it did not look at closely.
+    fn stands<D: Database>(&mut self, found: &mut Found<E::HaltReason>, database: &mut D) -> bool {
+        self.drifts.clear();
+        let Found { speculation, reads, .. } = found;
+        reads.hold(database, &mut self.drifts)
+            && writes::apply_drifts(&mut speculation.result.state, &self.drifts)
+            && speculation
+                .reward
+                .is_none_or(|reward| self.pay(&mut speculation.result.state, reward, database))
+    }
+
+    /// Pays the beneficiary as the EVM's last step does, which reads it unless
+    /// it was read already.
+    fn pay<D: Database>(&self, state: &mut EvmState, reward: U256, database: &mut D) -> bool {
+        let beneficiary = self.board.bulletin.beneficiary;
+        let now = match state.get(&beneficiary) {
+            Some(account) => Some(account.info.clone()),
+            None => match database.basic(beneficiary) {
+                Ok(now) => now,
+                Err(_) => return false,
+            },
+        };
+        // What touching an empty account does depends on the fork (EIP-161).
+        if reward.is_zero() && now.as_ref().is_none_or(AccountInfo::is_empty) {
+            return false;
+        }
+        writes::reward(state, beneficiary, now, reward)
+    }
+
+    fn give_up_if_poor(&self) {
+        if self.may_give_up && self.payoff.is_poor() {
+            self.lookahead().stop();
+        }
+    }
+}
