@@ -1,5 +1,6 @@
 //! The engine against stock sequential revm.
 
+mod client;
 mod factory;
 mod mainnet;
 mod property;

@@ -1,0 +1,11 @@
+//! Executors that run ahead against the executors they wrap, call by call.
+
+mod builder;
+mod callers;
+mod chain;
+mod custom;
+mod drive;
+mod mainnet;
+mod recorder;
+mod stream;
+mod telemetry;

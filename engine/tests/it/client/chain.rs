@@ -1,0 +1,98 @@
+//! A block with the state it runs on, and factories of executors for it.
+
+use alloy_consensus::transaction::Recovered;
+use alloy_evm::{
+    EvmEnv,
+    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory, EthEvmFactory},
+};
+use alloy_primitives::{Address, B256};
+use blockloom_engine::{
+    ChainSpec, Mode, RecoveredBlock, Transaction,
+    client::{
+        Ahead, AheadConfig, AheadEvmFactory, Ethereum, ParallelBlockExecutorFactory, PlainReceipts,
+    },
+};
+use blockloom_state::{BaseStateError, MemoryState};
+use std::{borrow::Cow, sync::Arc};
+
+/// One block, ready to run.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) spec: ChainSpec,
+    pub(crate) block: RecoveredBlock,
+    pub(crate) base: Arc<MemoryState>,
+}
+
+pub(crate) type Inner<E> = EthBlockExecutorFactory<PlainReceipts, ChainSpec, E>;
+pub(crate) type Wrapped<E, S> = ParallelBlockExecutorFactory<Inner<AheadEvmFactory<E, S>>>;
+
+impl Chain {
+    pub(crate) fn env(&self) -> EvmEnv {
+        self.spec.evm_env(self.block.header())
+    }
+
+    pub(crate) fn ctx(&self) -> EthBlockExecutionCtx<'_> {
+        let header = self.block.header();
+        let body = &self.block.block.body;
+        EthBlockExecutionCtx {
+            parent_hash: header.parent_hash,
+            parent_beacon_block_root: header.parent_beacon_block_root,
+            ommers: &body.ommers,
+            withdrawals: body.withdrawals.as_ref().map(|list| Cow::Borrowed(list.as_slice())),
+            extra_data: header.extra_data.clone(),
+            tx_count_hint: Some(body.transactions.len()),
+            slot_number: header.slot_number,
+        }
+    }
+
+    pub(crate) fn transactions(&self) -> Vec<Recovered<&Transaction>> {
+        let body = &self.block.block.body;
+        let senders = self.block.senders.iter();
+        senders
+            .enumerate()
+            .map(|(position, sender)| {
+                Recovered::new_unchecked(&body.transactions[position], *sender)
+            })
+            .collect()
+    }
+
+    /// Whether a withdrawal goes there.
+    pub(crate) fn pays(&self, address: Address) -> bool {
+        let withdrawals = self.block.block.body.withdrawals.iter().flatten();
+        withdrawals.into_iter().any(|withdrawal| withdrawal.address == address)
+    }
+
+    /// The executor factory that is wrapped, unwrapped.
+    pub(crate) fn stock(&self) -> Inner<EthEvmFactory> {
+        EthBlockExecutorFactory::new(PlainReceipts, self.spec.clone(), EthEvmFactory::default())
+    }
+
+    /// The same, whose transactions run ahead on snapshots.
+    pub(crate) fn wrapped(&self, workers: usize, mode: Mode) -> Wrapped<EthEvmFactory, Ethereum> {
+        let ahead = ahead(workers, mode).with_snapshots(self.snapshots());
+        self.wrapped_by(ahead).with_parent_of(|ctx| ctx.parent_hash)
+    }
+
+    /// The same on `ahead`.
+    pub(crate) fn wrapped_by(&self, ahead: Ahead) -> Wrapped<EthEvmFactory, Ethereum> {
+        let evms = AheadEvmFactory::new(ahead, EthEvmFactory::default(), Ethereum);
+        let inner = EthBlockExecutorFactory::new(PlainReceipts, self.spec.clone(), evms);
+        ParallelBlockExecutorFactory::new(inner)
+    }
+
+    /// Readers of the state before this block.
+    pub(crate) fn snapshots(
+        &self,
+    ) -> impl Fn(B256) -> Result<Arc<MemoryState>, BaseStateError> + Send + Sync + 'static {
+        let (base, parent) = (Arc::clone(&self.base), self.block.header().parent_hash);
+        move |of| {
+            assert_eq!(of, parent, "the state of the parent is asked for");
+            Ok(Arc::clone(&base))
+        }
+    }
+}
+
+pub(crate) fn ahead(workers: usize, mode: Mode) -> Ahead {
+    let config = AheadConfig { workers, mode, ..AheadConfig::default() };
+    Ahead::new(config).expect("threads can be started")
+}
