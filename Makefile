@@ -13,6 +13,7 @@ BLOCKLOOM := $(CARGO) run --quiet --package blockloom --
 BLOCKCHAIN_TESTS := $(DATA)/conformance/blockchain_tests
 DEMO := fixtures/data/demo
 DEMO_DB := target/demo-db
+EXAMPLES := $(sort $(basename $(notdir $(wildcard engine/examples/*.rs))))
 
 # cargo-nextest is faster and isolates tests from each other, but a fresh
 # machine has only what rustup brings, and there the same tests run under
@@ -42,12 +43,22 @@ demo: build ## replay the shipped demo chain into a fresh RocksDB, verified, sid
 	$(BLOCKLOOM) replay $(DEMO)/chain.rlp --genesis $(DEMO)/genesis.json --db $(DEMO_DB) --compare
 
 .PHONY: test
-test: setup ## format check, clippy, every test, doctests, docs
+test: setup ## format check, clippy, every test and example, doctests, docs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(RUN_TESTS)
+	@$(MAKE) --no-print-directory examples
 	$(CARGO) test --workspace --doc
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+# Built with the workspace, so that what the tests have built is used.
+.PHONY: examples
+examples: setup ## run every example of the library; each checks what it shows
+	$(CARGO) build --workspace --examples
+	@set -e; for example in $(EXAMPLES); do \
+		echo "example $$example"; \
+		$(CARGO) run --quiet --workspace --example $$example; \
+	done
 
 .PHONY: ci
 ci: ## what CI runs: `make test` where absent test data is a failure
