@@ -3,10 +3,12 @@
 use super::{
     bulletin::{Bulletin, ScoutId},
     reads::Reads,
+    runtime::AheadConfig,
     strategy::Speculation,
 };
+use crate::config::Mode;
 use alloy_primitives::map::AddressMap;
-use blockloom_scheduler::{Hint, Known, TxIdx};
+use blockloom_scheduler::{Hint, Known, Lookahead, TxIdx};
 use blockloom_state::Delta;
 use parking_lot::Mutex;
 use revm::context_interface::Transaction;
@@ -19,6 +21,17 @@ const TRANSFER_GAS: u64 = 21_000;
 /// A transaction that may use so many times the gas of an average one may be
 /// what the block ends up waiting for.
 const LONG: u64 = 16;
+
+/// Fewest transactions, beside plain transfers, among which there can be
+/// something to overlap.
+const MIN_OTHERS: u64 = 2;
+
+/// Gas of a stretch of transactions that a scout takes in one go, by their
+/// limits, which are about twice what they use.
+const STRETCH_GAS: u64 = 800_000;
+
+/// Most transactions in a stretch.
+const MAX_STRETCH: u64 = 64;
 
 /// What a run ahead of its turn left.
 #[derive(Debug)]
@@ -70,8 +83,8 @@ impl<Tx, H> Board<Tx, H> {
 #[derive(Debug)]
 pub(super) struct Outlook {
     /// Gas that may be used, transfers left out, and by how many.
-    pub(super) gas: u64,
-    pub(super) n_others: u64,
+    gas: u64,
+    n_others: u64,
 }
 
 impl Outlook {
@@ -82,15 +95,43 @@ impl Outlook {
         Self { gas, n_others }
     }
 
-    pub(super) const fn gas_per_transaction(&self) -> u64 {
+    const fn gas_per_transaction(&self) -> u64 {
         match self.gas.checked_div(self.n_others) {
             Some(average) => average,
             None => 0,
         }
     }
 
+    /// Whether it looks as if running ahead paid.
+    pub(super) fn pays(&self, config: &AheadConfig) -> bool {
+        match config.mode {
+            Mode::Sequential => false,
+            Mode::Parallel => true,
+            Mode::Adaptive => {
+                self.n_others >= MIN_OTHERS
+                    && self.gas >= config.worth.gas
+                    && self.gas_per_transaction() >= config.worth.gas_per_transaction
+            }
+        }
+    }
+
+    /// How the transactions are shared out.
+    pub(super) fn lookahead<Tx: Transaction>(
+        &self,
+        config: &AheadConfig,
+        transactions: &[Tx],
+    ) -> Lookahead {
+        // Where scouts are forced to run, they are to meet others.
+        let stretch = match config.mode {
+            Mode::Adaptive => STRETCH_GAS / self.gas_per_transaction().max(1),
+            Mode::Parallel | Mode::Sequential => 1,
+        };
+        let stretch = u32::try_from(stretch.clamp(1, MAX_STRETCH)).unwrap_or(1);
+        Lookahead::new(transactions.len(), stretch, self.known(transactions))
+    }
+
     /// For each transaction what the scheduler should know.
-    pub(super) fn known<'t, Tx: Transaction>(
+    fn known<'t, Tx: Transaction>(
         &self,
         transactions: &'t [Tx],
     ) -> impl Iterator<Item = Known> + use<'t, Tx> {

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 pub(super) struct ScoutId(pub(super) usize);
 
 /// Something that became final.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct News {
     /// Planned transactions that are final now, skipped ones included.
     pub(super) done: TxIdx,

@@ -1,9 +1,10 @@
 //! An EVM whose results may have been made ahead.
 
 use super::{
-    frontier::{AheadStats, Frontier},
+    frontier::Frontier,
     plan::BlockPlan,
     runtime::Ahead,
+    stats::AheadStats,
     strategy::{PlanFactory, Strategy},
 };
 use alloy_evm::{Database, Evm, EvmEnv, EvmFactory};

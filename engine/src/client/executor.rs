@@ -2,8 +2,8 @@
 
 use super::{
     evm::{AheadEvm, AheadEvmFactory, RunsAhead},
-    frontier::AheadStats,
     plan::{BlockKey, BlockPlan},
+    stats::AheadStats,
     strategy::{PlanFactory, Strategy},
     stream::{CommittedBy, StreamError, execute_streaming},
 };

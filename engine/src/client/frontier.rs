@@ -3,12 +3,13 @@
 use super::{
     board::{Board, Found, Outcome, Outlook},
     bulletin::{Bulletin, News, ScoutId},
-    errands::{Inbox, errands},
+    errands::Inbox,
     plan::BlockPlan,
     runtime::Ahead,
-    scout::Scout,
     snapshots::Source,
+    stats::AheadStats,
     strategy::{PlanFactory, Strategy},
+    troop::{Own, Troop},
 };
 use crate::{config::Mode, idle::Idle, payoff::Payoff, telemetry, writes};
 use alloy_evm::{Database, EvmEnv};
@@ -19,42 +20,11 @@ use revm::{
     context_interface::{Block, result::ResultAndState},
     state::{AccountInfo, EvmState},
 };
-use std::{
-    fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, mem, sync::Arc};
 
 /// Planned transactions that a caller may leave out in a row, at most, to be
 /// still found on its plan.
 const MAX_SKIPPED: usize = 256;
-
-/// Fewest transactions, beside plain transfers, among which there can be
-/// something to overlap.
-const MIN_OTHERS: u64 = 2;
-
-/// Gas of a stretch of transactions that a scout takes in one go, by their
-/// limits, and most transactions of one.
-const STRETCH_GAS: u64 = 800_000;
-const MAX_STRETCH: u64 = 64;
-
-/// What came of running ahead.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AheadStats {
-    /// Transactions planned.
-    pub planned: usize,
-    /// Results made ahead that stood.
-    pub stood: usize,
-    /// Results, or attempts, that did not.
-    pub in_vain: usize,
-    /// Transactions run by the caller's own EVM while there was a plan.
-    pub at_frontier: usize,
-    /// Planned transactions that the caller left out, and others it ran
-    /// instead.
-    pub off_plan: usize,
-    /// Times that the caller found a transaction still running.
-    pub waits: usize,
-}
 
 /// The last transaction: run, but perhaps not committed.
 #[derive(Debug, Default)]
@@ -67,30 +37,6 @@ struct Last {
     delta: Option<Delta>,
     /// What a scout had made of it.
     wrong: Option<(ScoutId, Delta)>,
-}
-
-/// The scout that the caller is itself while it would have to wait.
-enum Own<E: PlanFactory, S: Strategy<E>> {
-    /// It did not have to wait yet.
-    Unneeded(Box<dyn FnOnce() -> Option<Scout<E, S>> + Send>),
-    Ready(Box<Scout<E, S>>),
-    /// It runs errands instead, or something went wrong.
-    Nobody,
-}
-
-impl<E: PlanFactory, S: Strategy<E>> Own<E, S> {
-    fn get(&mut self) -> Option<&mut Scout<E, S>> {
-        if let Self::Unneeded(_) = self
-            && let Self::Unneeded(make) = mem::replace(self, Self::Nobody)
-            && let Some(scout) = make()
-        {
-            *self = Self::Ready(Box::new(scout));
-        }
-        match self {
-            Self::Ready(scout) => Some(scout),
-            Self::Unneeded(_) | Self::Nobody => None,
-        }
-    }
 }
 
 /// One planned block, from its first transaction on.
@@ -134,88 +80,42 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
     /// already; `None` if that does not look as if it paid.
     pub(super) fn start(
         ahead: &Ahead,
-        (factory, strategy): (&E, &S),
+        evms: (&E, &S),
         env: &EvmEnv<E::Spec, E::BlockEnv>,
         plan: BlockPlan<E::Tx>,
         prelude: Vec<Delta>,
     ) -> Option<Self> {
-        let BlockPlan { parent, transactions } = plan;
         let pool = ahead.pool.as_ref()?;
+        let BlockPlan { parent, transactions } = plan;
         let outlook = Outlook::of(&transactions);
-        let worth = ahead.config.worth;
-        let pays = match ahead.config.mode {
-            Mode::Sequential => false,
-            Mode::Parallel => !transactions.is_empty(),
-            Mode::Adaptive => {
-                outlook.n_others >= MIN_OTHERS
-                    && outlook.gas >= worth.gas
-                    && outlook.gas_per_transaction() >= worth.gas_per_transaction
-            }
-        };
-        if !pays {
+        if !outlook.pays(&ahead.config) {
             return None;
         }
-        let may_give_up = ahead.config.mode == Mode::Adaptive;
-        // Where scouts are forced to run, they are to meet others.
-        let stretch = if may_give_up {
-            (STRETCH_GAS / outlook.gas_per_transaction().max(1)).clamp(1, MAX_STRETCH)
-        } else {
-            1
-        };
-        let lookahead = Lookahead::new(
-            transactions.len(),
-            u32::try_from(stretch).unwrap_or(1),
-            outlook.known(&transactions),
-        );
-        let bulletin = Arc::new(Bulletin::new(lookahead, env.block_env.beneficiary()));
-        let n_scouts = ahead.n_scouts();
         let stats = AheadStats { planned: transactions.len(), ..AheadStats::default() };
-        let payoff = Payoff::new(transactions.len(), n_scouts + 1);
+        let payoff = Payoff::new(transactions.len(), ahead.n_scouts() + 1);
+        let lookahead = outlook.lookahead(&ahead.config, &transactions);
+        let bulletin = Arc::new(Bulletin::new(lookahead, env.block_env.beneficiary()));
         let board = Arc::new(Board::new(bulletin, transactions));
-        let (source, inbox) = match (&ahead.snapshots, parent) {
-            (Some(snapshots), Some(parent)) => {
-                (Source::Snapshots(Arc::clone(snapshots), parent), None)
-            }
-            _ => {
-                let (questions, inbox) = errands();
-                (Source::Errands(questions), Some(inbox))
-            }
-        };
         let mut written = BlockState::new(ErasedReader(MemoryState::new()));
         for delta in prelude {
             written.follow(&delta);
-            let (by, correction) = (None, None);
-            let done = TxIdx::default();
-            board.bulletin.tell(News { done, by, delta: Some(delta), correction });
+            board.bulletin.tell(News { delta: Some(delta), ..News::default() });
         }
-        let new_scout = {
-            let (board, code, env) = (Arc::clone(&board), Arc::clone(&ahead.code), env.clone());
-            let parts = (factory.clone(), strategy.clone());
-            move |id| {
-                let (factory, strategy) = &parts;
-                let base = source.open(Arc::clone(&code)).inspect_err(|error| {
-                    tracing::debug!(%error, "no reader for a worker");
-                });
-                let board = Arc::clone(&board);
-                Some(Scout::new(id, board, base.ok()?, (factory, strategy), env.clone()))
-            }
-        };
-        for id in 0..n_scouts {
-            let new_scout = new_scout.clone();
-            pool.spawn(move || scout_on_thread(|| new_scout(ScoutId(id))));
+        let (source, inbox) = Source::choose(ahead, parent);
+        let troop = Troop::new(ahead, source, &board, evms, env);
+        for id in 0..ahead.n_scouts() {
+            let troop = troop.clone();
+            pool.spawn(move || troop.run(ScoutId(id)));
         }
-        let own_id = ScoutId(n_scouts);
-        let own = match inbox {
-            None => Own::Unneeded(Box::new(move || new_scout(own_id))),
-            Some(_) => Own::Nobody,
-        };
+        let own_id = ScoutId(ahead.n_scouts());
+        let own = if inbox.is_none() { Own::Unneeded(troop, own_id) } else { Own::Nobody };
         Some(Self {
             board,
             next: TxIdx::default(),
             last: None,
             written,
             payoff,
-            may_give_up,
+            may_give_up: ahead.config.mode == Mode::Adaptive,
             drifts: Vec::new(),
             own,
             own_id,
@@ -444,13 +344,5 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         if self.may_give_up && self.payoff.is_poor() {
             self.lookahead().stop();
         }
-    }
-}
-
-/// One scout, from its reader to the end of the block, on a thread of the pool.
-fn scout_on_thread<E: PlanFactory, S: Strategy<E>>(scout: impl FnOnce() -> Option<Scout<E, S>>) {
-    let work = || scout().map(Scout::work);
-    if catch_unwind(AssertUnwindSafe(work)).is_err() {
-        tracing::debug!("a worker panicked before its first transaction");
     }
 }

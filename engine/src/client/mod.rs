@@ -110,18 +110,20 @@ mod reads;
 mod runtime;
 mod scout;
 mod snapshots;
+mod stats;
 mod strategy;
 mod stream;
+mod troop;
 mod view;
 
 pub use crate::stock::PlainReceipts;
 pub use builder::{PackEnd, PackLimits, Packed, Skipped, pack};
 pub use evm::{AheadEvm, AheadEvmFactory, RunsAhead};
 pub use executor::{ParallelBlockExecutor, ParallelBlockExecutorFactory};
-pub use frontier::AheadStats;
 pub use plan::BlockPlan;
 pub use runtime::{Ahead, AheadConfig};
 pub use snapshots::SnapshotFactory;
+pub use stats::AheadStats;
 pub use strategy::{
     AnyEvm, AnySpeculator, Ethereum, EthereumSpeculator, FrameWatch, PlanFactory, Speculate,
     Speculation, Strategy,

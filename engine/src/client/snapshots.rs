@@ -1,6 +1,9 @@
 //! Where workers read the state before the block.
 
-use super::errands::Errands;
+use super::{
+    errands::{Errands, Inbox, errands},
+    runtime::Ahead,
+};
 use alloy_primitives::{Address, B256, U256};
 use blockloom_state::{BaseStateError, CodeCache, ErasedReader};
 use revm::{
@@ -76,6 +79,16 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
+    /// Snapshots, where there are any and it is known of which block; else the
+    /// caller's thread, which is to look into the inbox.
+    pub(super) fn choose(ahead: &Ahead, parent: Option<B256>) -> (Self, Option<Inbox>) {
+        if let (Some(snapshots), Some(parent)) = (&ahead.snapshots, parent) {
+            return (Self::Snapshots(Arc::clone(snapshots), parent), None);
+        }
+        let (questions, inbox) = errands();
+        (Self::Errands(questions), Some(inbox))
+    }
+
     /// What one worker reads through.
     pub(super) fn open(&self, code: Arc<CodeCache>) -> Result<Base, BaseStateError> {
         let reader = match self {
