@@ -10,6 +10,7 @@ mod logs;
 mod raw;
 mod receipts;
 mod state;
+mod strict;
 mod trace;
 mod transactions;
 

@@ -1,10 +1,10 @@
 //! Blocks by number and hash.
 
-use super::{RpcFailure, answer, block_id::number_of, transactions};
+use super::{RpcFailure, answer, block_id::number_of, strict::Hash, transactions};
 use crate::serve::chain::{Chain, FullBlock};
 use alloy_consensus::Sealed;
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{B256, U64, U256};
+use alloy_primitives::{U64, U256};
 use alloy_rlp::Encodable;
 use alloy_rpc_types_eth::{Block, BlockTransactions, Header, Transaction};
 use blockloom_engine::Transaction as Signed;
@@ -20,7 +20,7 @@ pub(super) fn register(module: &mut RpcModule<Chain>) -> Result<(), RegisterMeth
         count(chain, number.into())
     })?;
     answer(module, "eth_getBlockTransactionCountByHash", |params, chain| {
-        let (hash,): (B256,) = params.parse()?;
+        let (Hash(hash),): (Hash,) = params.parse()?;
         count(chain, hash.into())
     })?;
     answer(module, "eth_getUncleCountByBlockNumber", |params, chain| {
@@ -28,7 +28,7 @@ pub(super) fn register(module: &mut RpcModule<Chain>) -> Result<(), RegisterMeth
         n_ommers(chain, number.into())
     })?;
     answer(module, "eth_getUncleCountByBlockHash", |params, chain| {
-        let (hash,): (B256,) = params.parse()?;
+        let (Hash(hash),): (Hash,) = params.parse()?;
         n_ommers(chain, hash.into())
     })
 }
@@ -46,7 +46,7 @@ fn by_number(params: &Params<'_>, chain: &Chain) -> Result<Option<RpcBlock>, Rpc
 }
 
 fn by_hash(params: &Params<'_>, chain: &Chain) -> Result<Option<RpcBlock>, RpcFailure> {
-    let (hash, full): (B256, bool) = params.parse()?;
+    let (Hash(hash), full): (Hash, bool) = params.parse()?;
     find(chain, hash.into())?.map(|block| rpc_block(&block, full)).transpose()
 }
 

@@ -1,9 +1,9 @@
 //! Blocks, receipts and transactions as bytes.
 
-use super::{RpcFailure, answer, blocks, transactions};
+use super::{RpcFailure, answer, blocks, strict::Hash, transactions};
 use crate::serve::chain::{Chain, FullBlock};
 use alloy_eips::{BlockId, Encodable2718};
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::Bytes;
 use jsonrpsee::{RpcModule, core::RegisterMethodError, types::Params};
 
 pub(super) fn register(module: &mut RpcModule<Chain>) -> Result<(), RegisterMethodError> {
@@ -18,7 +18,7 @@ pub(super) fn register(module: &mut RpcModule<Chain>) -> Result<(), RegisterMeth
         Ok(receipts.iter().map(|receipt| receipt.encoded_2718().into()).collect::<Vec<Bytes>>())
     })?;
     answer(module, "debug_getRawTransaction", |params, chain| {
-        let (hash,): (B256,) = params.parse()?;
+        let (Hash(hash),): (Hash,) = params.parse()?;
         let found = transactions::find(chain, &hash)?;
         let transaction = found.and_then(|(block, position)| {
             block.transactions().get(position).map(|tx| tx.encoded_2718().into())

@@ -1,10 +1,9 @@
 //! Receipts.
 
-use super::{RpcFailure, answer, blocks, transactions};
+use super::{RpcFailure, answer, blocks, strict::Hash, transactions};
 use crate::serve::chain::{Chain, FullBlock};
 use alloy_consensus::{ReceiptEnvelope, Transaction as _};
 use alloy_eips::{BlockId, eip4844::DATA_GAS_PER_BLOB};
-use alloy_primitives::B256;
 use alloy_rpc_types_eth::{Log, TransactionReceipt};
 use jsonrpsee::{RpcModule, core::RegisterMethodError, types::Params};
 
@@ -14,7 +13,7 @@ pub(super) fn register(module: &mut RpcModule<Chain>) -> Result<(), RegisterMeth
 }
 
 fn by_hash(params: &Params<'_>, chain: &Chain) -> Result<Option<TransactionReceipt>, RpcFailure> {
-    let (hash,): (B256,) = params.parse()?;
+    let (Hash(hash),): (Hash,) = params.parse()?;
     let found = transactions::find(chain, &hash)?;
     found.map(|(block, position)| rpc_receipt(chain, &block, position)).transpose()
 }

@@ -1,17 +1,15 @@
 //! Accounts, code, storage and proofs.
 
-use super::{RpcFailure, answer, block_id::state_number};
+use super::{RpcFailure, answer, block_id::state_number, strict::Slot};
 use crate::serve::chain::{Chain, ReadError};
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256};
-use alloy_rpc_types_eth::{
-    EIP1186AccountProofResponse, EIP1186StorageProof, StorageValuesRequest, StorageValuesResponse,
-};
-use alloy_serde::JsonStorageKey;
+use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof, StorageValuesRequest};
 use alloy_trie::EMPTY_ROOT_HASH;
 use blockloom_state::StateAt;
 use jsonrpsee::{RpcModule, core::RegisterMethodError, types::Params};
 use revm::{DatabaseRef, state::AccountInfo};
+use std::collections::BTreeMap;
 
 /// Slots of one `eth_getStorageValues` or `eth_getProof`.
 const MAX_SLOTS: usize = 1024;
@@ -56,13 +54,16 @@ fn code(params: &Params<'_>, chain: &Chain) -> Result<Bytes, RpcFailure> {
 fn storage_at(params: &Params<'_>, chain: &Chain) -> Result<B256, RpcFailure> {
     let mut params = params.sequence();
     let address: Address = params.next()?;
-    let slot: JsonStorageKey = params.next()?;
+    let Slot(slot) = params.next()?;
     let state = state(chain, params.optional_next()?)?;
     let value = state.storage_ref(address, slot.as_b256().into()).map_err(ReadError::from)?;
     Ok(value.into())
 }
 
-fn storage_values(params: &Params<'_>, chain: &Chain) -> Result<StorageValuesResponse, RpcFailure> {
+/// Values of slots by account. Not alloy's type, which prints them as quantities.
+type StorageValues = BTreeMap<Address, Vec<B256>>;
+
+fn storage_values(params: &Params<'_>, chain: &Chain) -> Result<StorageValues, RpcFailure> {
     let mut params = params.sequence();
     let request: StorageValuesRequest = params.next()?;
     if request.total_slots() == 0 {
@@ -70,7 +71,7 @@ fn storage_values(params: &Params<'_>, chain: &Chain) -> Result<StorageValuesRes
     }
     check_slots(request.total_slots())?;
     let state = state(chain, params.optional_next()?)?;
-    let mut response = StorageValuesResponse::new();
+    let mut response = StorageValues::new();
     for (address, slots) in request.into_inner() {
         let read = |slot: &B256| state.storage_ref(address, (*slot).into());
         let values = slots.iter().map(read).collect::<Result<Vec<U256>, _>>();
@@ -92,13 +93,13 @@ fn check_slots(n_slots: usize) -> Result<(), RpcFailure> {
 fn proof(params: &Params<'_>, chain: &Chain) -> Result<EIP1186AccountProofResponse, RpcFailure> {
     let mut params = params.sequence();
     let address: Address = params.next()?;
-    let keys: Vec<JsonStorageKey> = params.next()?;
+    let keys: Vec<Slot> = params.next()?;
     check_slots(keys.len())?;
     let number = {
         let id: Option<BlockId> = params.optional_next()?;
         state_number(chain, id)?
     };
-    let slots: Vec<U256> = keys.iter().map(|key| key.as_b256().into()).collect();
+    let slots: Vec<U256> = keys.iter().map(|Slot(key)| key.as_b256().into()).collect();
     let Some(proof) = chain.proof(number, address, &slots)? else {
         let message = format!("proofs are of the newest block only, not of block {number}");
         return Err(RpcFailure::server(message));
@@ -106,7 +107,7 @@ fn proof(params: &Params<'_>, chain: &Chain) -> Result<EIP1186AccountProofRespon
     let storage_proof = keys
         .into_iter()
         .zip(proof.storage_proof)
-        .map(|(key, slot)| EIP1186StorageProof { key, value: slot.value, proof: slot.proof });
+        .map(|(Slot(key), slot)| EIP1186StorageProof { key, value: slot.value, proof: slot.proof });
     Ok(EIP1186AccountProofResponse {
         address,
         balance: proof.account.map_or(U256::ZERO, |account| account.balance),

@@ -3,11 +3,10 @@
 //! Tracers are those of revm-inspectors without JavaScript: the opcode logger
 //! and, among others, `callTracer` and `prestateTracer`.
 
-use super::{RpcFailure, answer, blocks, call::refusal, transactions};
+use super::{RpcFailure, answer, blocks, call::refusal, strict::Hash, transactions};
 use crate::serve::chain::{Chain, FullBlock};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_evm::{Evm, EvmFactory, FromRecoveredTx, block::SystemCaller, eth::EthEvmFactory};
-use alloy_primitives::B256;
 use alloy_rpc_types_trace::{
     common::TraceResult,
     geth::{GethDebugTracingOptions, GethTrace},
@@ -27,7 +26,7 @@ pub(super) fn register(module: &mut RpcModule<Chain>) -> Result<(), RegisterMeth
     })?;
     answer(module, "debug_traceBlockByHash", |params, chain| {
         let mut params = params.sequence();
-        let hash: B256 = params.next()?;
+        let Hash(hash) = params.next()?;
         trace_block(chain, hash.into(), params.optional_next()?)
     })?;
     answer(module, "debug_traceTransaction", trace_transaction)
@@ -57,7 +56,7 @@ fn trace_block(
 
 fn trace_transaction(params: &Params<'_>, chain: &Chain) -> Result<GethTrace, RpcFailure> {
     let mut params = params.sequence();
-    let hash: B256 = params.next()?;
+    let Hash(hash) = params.next()?;
     let options: Option<GethDebugTracingOptions> = params.optional_next()?;
     let (block, position, state) = {
         let _still = chain.stand_still();
@@ -145,8 +144,18 @@ impl<'a> Replay<'a> {
                 error => unsupported(error),
             })?;
         self.db.commit(ran.state);
-        Ok(trace)
+        Ok(without_empty_return_data(trace))
     }
+}
+
+/// The trace as geth prints it: what no call has returned yet is left out.
+fn without_empty_return_data(mut trace: GethTrace) -> GethTrace {
+    if let GethTrace::Default(frame) = &mut trace {
+        for log in &mut frame.struct_logs {
+            log.return_data.take_if(|data| data.is_empty());
+        }
+    }
+    trace
 }
 
 fn unsupported<E: std::fmt::Display>(error: DebugInspectorError<E>) -> RpcFailure

@@ -1,6 +1,6 @@
 //! Transactions by hash and place.
 
-use super::{RpcFailure, answer, blocks};
+use super::{RpcFailure, answer, blocks, strict::Hash};
 use crate::serve::chain::{Chain, FullBlock};
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -18,7 +18,7 @@ pub(super) fn register(module: &mut RpcModule<Chain>) -> Result<(), RegisterMeth
         by_place(chain, number.into(), index)
     })?;
     answer(module, "eth_getTransactionByBlockHashAndIndex", |params, chain| {
-        let (hash, index): (B256, Index) = params.parse()?;
+        let (Hash(hash), index): (Hash, Index) = params.parse()?;
         by_place(chain, hash.into(), index)
     })
 }
@@ -32,7 +32,7 @@ pub(super) fn find(chain: &Chain, hash: &B256) -> Result<Option<(FullBlock, usiz
 }
 
 fn by_hash(params: &Params<'_>, chain: &Chain) -> Found {
-    let (hash,): (B256,) = params.parse()?;
+    let (Hash(hash),): (Hash,) = params.parse()?;
     let found = find(chain, &hash)?;
     found.map(|(block, position)| rpc_transaction(&block, position)).transpose()
 }
