@@ -182,7 +182,7 @@ mod tests {
         let other = token(&Secret([8; 32]), header, &claims(NOW));
         assert_eq!(check(&other), Err(TokenError::Signature));
         let good = token(&secret, header, &claims(NOW));
-        assert_eq!(check(&good[..good.len() - 2]), Err(TokenError::Signature));
+        assert_eq!(check(&good[..good.len() - 3]), Err(TokenError::Signature));
         let none = token(&secret, r#"{"alg":"none"}"#, &claims(NOW));
         assert_eq!(check(&none), Err(TokenError::Algorithm));
         assert_eq!(check(&token(&secret, header, "{}")), Err(TokenError::Malformed));

@@ -98,7 +98,7 @@ fn stat_names_tip_root_and_every_family() {
         assert_eq!(stat[theirs], replayed.totals[ours], "{theirs}");
     }
     let names: Vec<_> = stat["families"].as_array().unwrap().iter().map(|f| &f["name"]).collect();
-    let families = "accounts slots code trie_accounts trie_slots headers undo meta";
+    let families = "accounts slots code trie_accounts trie_slots headers archive lookup undo meta";
     assert_eq!(names, families.split(' ').collect::<Vec<_>>());
     let accounts = &stat["families"][0];
     let bytes =

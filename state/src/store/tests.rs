@@ -285,7 +285,7 @@ fn a_folder_that_is_no_store_is_left_alone() {
     };
     let before = files(folder.path());
     let why = reason(Store::open(folder.path()));
-    let lacks = "code, headers, meta, slots, trie_accounts, trie_slots, undo";
+    let lacks = "archive, code, headers, lookup, meta, slots, trie_accounts, trie_slots, undo";
     assert_eq!(why, format!("it lacks {lacks} and holds theirs"));
     assert_eq!(files(folder.path()), before);
 }
