@@ -60,10 +60,12 @@ test: setup ## format check, clippy, every test and example, doctests, docs
 # Built with the workspace, so that what the tests have built is used.
 .PHONY: examples
 examples: setup ## run every example of the library; each checks what it shows
+	# Together with everything else, as the tests are built: alone, packages
+	# would have fewer features and be compiled once more.
 	$(CARGO) build --workspace --examples
 	@set -e; for example in $(EXAMPLES); do \
 		echo "example $$example"; \
-		$(CARGO) run --quiet --workspace --example $$example; \
+		"$${CARGO_TARGET_DIR:-target}/debug/examples/$$example"; \
 	done
 
 .PHONY: ci
