@@ -95,11 +95,11 @@ impl Chain {
         if self.is_valid(&hash)? {
             return Ok(Verdict::Valid);
         }
-        if let Some(verdict) = self.recent.read().invalid.get(&hash) {
-            return Ok(verdict.clone());
+        if let Some(verdict) = self.invalid(&hash) {
+            return Ok(verdict);
         }
         let parent_hash = block.header.parent_hash;
-        if let Some(verdict) = self.recent.read().invalid.get(&parent_hash).cloned() {
+        if let Some(verdict) = self.invalid(&parent_hash) {
             return Ok(self.remember_invalid(hash, verdict));
         }
         let Some(parent) = self.parent(parent_hash)? else { return Ok(Verdict::UnknownParent) };

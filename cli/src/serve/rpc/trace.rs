@@ -144,15 +144,17 @@ impl<'a> Replay<'a> {
                 error => unsupported(error),
             })?;
         self.db.commit(ran.state);
-        Ok(without_empty_return_data(trace))
+        Ok(without_nothing(trace))
     }
 }
 
-/// The trace as geth prints it: what no call has returned yet is left out.
-fn without_empty_return_data(mut trace: GethTrace) -> GethTrace {
+/// The trace as geth prints it: what is empty or zero is left out.
+fn without_nothing(mut trace: GethTrace) -> GethTrace {
     if let GethTrace::Default(frame) = &mut trace {
         for log in &mut frame.struct_logs {
             log.return_data.take_if(|data| data.is_empty());
+            log.memory.take_if(|memory| memory.is_empty());
+            log.refund_counter.take_if(|refund| *refund == 0);
         }
     }
     trace
