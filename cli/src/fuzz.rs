@@ -113,7 +113,7 @@ fn run(
     )
     .or_else(|stop| match stop {
         Stop::Enough => Ok(()),
-        Stop::Failed(error) => Err(error),
+        Stop::Failed(error) => Err(*error),
     })?;
     bar.finish_and_clear();
     let mut summary = table(["", "blocks", "transactions", "schedules", "divergences"]);
@@ -128,12 +128,12 @@ fn run(
 /// Why a run ends before its last block.
 enum Stop {
     Enough,
-    Failed(CliError),
+    Failed(Box<CliError>),
 }
 
 impl From<CliError> for Stop {
     fn from(error: CliError) -> Self {
-        Self::Failed(error)
+        Self::Failed(Box::new(error))
     }
 }
 

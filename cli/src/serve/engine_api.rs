@@ -49,11 +49,11 @@ pub(super) fn module(chain: Arc<Chain>) -> Result<RpcModule<Chain>, RegisterMeth
     let mut module = RpcModule::from_arc(chain);
     module.register_method("engine_exchangeCapabilities", |_, _, _| METHODS.to_vec())?;
     module.register_method("engine_getClientVersionV1", |_, _, _| vec![client_version()])?;
-    answer(&mut module, "engine_newPayloadV1", |params, chain| payload::v1(params, chain))?;
-    answer(&mut module, "engine_newPayloadV2", |params, chain| payload::v2(params, chain))?;
-    answer(&mut module, "engine_newPayloadV3", |params, chain| payload::v3(params, chain))?;
-    answer(&mut module, "engine_newPayloadV4", |params, chain| payload::v4(params, chain))?;
-    answer(&mut module, "engine_newPayloadV5", |params, chain| payload::v5(params, chain))?;
+    answer(&mut module, "engine_newPayloadV1", payload::v1)?;
+    answer(&mut module, "engine_newPayloadV2", payload::v2)?;
+    answer(&mut module, "engine_newPayloadV3", payload::v3)?;
+    answer(&mut module, "engine_newPayloadV4", payload::v4)?;
+    answer(&mut module, "engine_newPayloadV5", payload::v5)?;
     answer(&mut module, "engine_forkchoiceUpdatedV1", forkchoice)?;
     answer(&mut module, "engine_forkchoiceUpdatedV2", forkchoice)?;
     answer(&mut module, "engine_forkchoiceUpdatedV3", forkchoice)?;

@@ -35,7 +35,7 @@ fn shadowed_blocks_agree() {
 fn hashes_decide_which_blocks_are_shadowed() {
     let (half, totals) = shadowed(&["--shadow", "0.5", "--on-divergence", "log"]);
     assert_eq!(half, shadowed(&["--shadow", "0.5", "--no-pipeline"]).0);
-    let all = totals["blocks"].as_u64().unwrap() as usize;
+    let all = usize::try_from(totals["blocks"].as_u64().unwrap()).unwrap();
     assert!((1..all).contains(&half.len()), "{} of {all}", half.len());
     let (none, totals) = shadowed(&["--shadow", "0"]);
     assert_eq!((none.len(), &totals["shadowed"]), (0, &0.into()));

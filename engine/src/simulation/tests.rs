@@ -143,7 +143,10 @@ fn a_block_that_fails_shrinks_to_the_two_that_meet() {
     let mistake = Some((Mistake::JudgeNothing, u32::MAX));
     let config = Config { failure_persistence: None, ..Config::default() };
     let failed = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
-        .run(&(1..=16_usize), |n| Ok(prop_assert!(!scene.cut(n).goes_wrong(mistake))));
+        .run(&(1..=16_usize), |n| {
+            prop_assert!(!scene.cut(n).goes_wrong(mistake));
+            Ok(())
+        });
     match failed {
         Err(TestError::Fail(_, smallest)) => assert_eq!(smallest, 2),
         other => panic!("it was not found: {other:?}"),

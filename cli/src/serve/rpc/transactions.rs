@@ -65,7 +65,6 @@ pub(super) fn rpc_transaction(
         block_number: Some(header.number),
         base_fee: header.base_fee_per_gas,
         block_timestamp: Some(header.timestamp),
-        ..TransactionInfo::default()
     };
     let recovered = Recovered::new_unchecked(transaction.clone(), sender);
     Ok(Transaction::from_transaction(recovered, info))
