@@ -2,7 +2,7 @@
 //!
 //! The workers, the scheduler, the memory and the commit are those of
 //! production, on threads of which one at a time has the turn: where it passes
-//! on is a [`Point`], and who gets it an [`Order`] says. So a schedule is a
+//! on is a [`Point`](crate::Point), and who gets it an [`Order`] says. So a schedule is a
 //! function of block, order and seed, to the last step, and is written down.
 //!
 //! Two uses: schedules that a machine would hardly ever produce, for tests; and
