@@ -158,16 +158,16 @@ fn replay(served: &Served, folder: &Path) -> Tally {
 #[expect(clippy::print_stdout, reason = "the tally is for whoever reads the test's output")]
 fn check(tally: &Tally) {
     let total: usize = tally.not_served.values().sum();
-    eprintln!("passed {}, failed {}, not served {total}", tally.passed, tally.failed.len());
+    println!("passed {}, failed {}, not served {total}", tally.passed, tally.failed.len());
     for (method, count) in &tally.not_served {
         let (_, reason) = NOT_SERVED
             .iter()
             .find(|(served, _)| method.starts_with(served))
             .unwrap_or_else(|| panic!("{method} should be served"));
-        eprintln!("not served: {method}, {count} cases: {reason}");
+        println!("not served: {method}, {count} cases: {reason}");
     }
     for (name, difference) in &tally.failed {
-        eprintln!("failed: {name}: {difference}");
+        println!("failed: {name}: {difference}");
     }
     let failed: Vec<_> = tally.failed.keys().map(String::as_str).collect();
     let known: Vec<_> = KNOWN.iter().map(|(name, _)| *name).collect();
