@@ -17,14 +17,34 @@ use alloy_primitives::U256;
 use blockloom_scheduler::{Arrival, Lookahead, TxIdx};
 use blockloom_state::{BlockState, Delta, Drift, ErasedReader, MemoryState};
 use revm::{
-    context_interface::{Block, result::ResultAndState},
+    context_interface::{Block, Transaction, result::ResultAndState},
     state::{AccountInfo, EvmState},
 };
-use std::{fmt, mem, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Planned transactions that a caller may leave out in a row, at most, to be
 /// still found on its plan.
 const MAX_SKIPPED: usize = 256;
+
+/// Time that a unit of gas may take: few blocks run at less than 250 Mgas/s.
+const NANOS_PER_GAS: u64 = 4;
+
+/// The least time to wait: long against what waking a thread takes.
+const MIN_PATIENCE: Duration = Duration::from_micros(200);
+
+/// What came of waiting for a transaction that ran ahead.
+enum Waited<T> {
+    /// Nobody has begun it: it is the caller's.
+    Untried,
+    Ran(T),
+    /// Somebody is at it for too long: the caller does not wait for what comes
+    /// of that.
+    InVain,
+}
 
 /// The last transaction: run, but perhaps not committed.
 #[derive(Debug, Default)]
@@ -155,17 +175,19 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
             self.stats.off_plan += 1;
             return None;
         };
-        let outcome = self.wait_for(tx, database);
-        let Some(outcome) = outcome else {
-            self.last = Some(Last { tx: Some(tx), ..Last::default() });
-            if self.board.bulletin.is_attended() {
-                self.payoff.untried();
+        match self.wait_for(tx, database) {
+            Waited::Ran(outcome) => return self.judge(tx, *outcome, database),
+            Waited::Untried if self.board.bulletin.is_attended() => self.payoff.untried(),
+            Waited::Untried => {}
+            Waited::InVain => {
+                self.stats.in_vain += 1;
+                self.payoff.in_vain();
             }
-            self.stats.at_frontier += 1;
-            self.give_up_if_poor();
-            return None;
-        };
-        self.judge(tx, *outcome, database)
+        }
+        self.last = Some(Last { tx: Some(tx), ..Last::default() });
+        self.stats.at_frontier += 1;
+        self.give_up_if_poor();
+        None
     }
 
     /// The caller's EVM has run the transaction it came to last.
@@ -230,29 +252,40 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         self.settle(false);
     }
 
-    /// Waits until nobody is at `tx`; gives what running ahead left of it.
+    /// Waits until nobody is at `tx`, but not for ever: a scout whose thread the
+    /// machine has put aside may take longer than the transaction does.
     fn wait_for<D: Database>(
         &mut self,
         tx: TxIdx,
         database: &mut D,
-    ) -> Option<Box<Outcome<E::HaltReason>>> {
-        let mut tried = tx;
-        let (mut idle, mut has_waited) = (Idle::default(), false);
-        // Ends: who runs it leaves an outcome, whatever happens.
+    ) -> Waited<Box<Outcome<E::HaltReason>>> {
+        let (mut tried, mut idle) = (tx, Idle::default());
+        let mut since = None;
         loop {
             match self.lookahead().arrive(tx) {
-                Arrival::Untried => return None,
-                Arrival::Ran => return self.board.take(tx),
+                Arrival::Untried => return Waited::Untried,
+                Arrival::Ran => return self.board.take(tx).map_or(Waited::InVain, Waited::Ran),
                 Arrival::Running => {}
             }
-            if !mem::replace(&mut has_waited, true) {
+            let since = *since.get_or_insert_with(|| {
                 self.stats.waits += 1;
+                Instant::now()
+            });
+            if since.elapsed() > self.patience(tx) {
+                return Waited::InVain;
             }
             self.serve(database);
             if !self.run_other(tx, &mut tried) {
                 idle.wait();
             }
         }
+    }
+
+    /// How long to wait for `tx`, which somebody runs: about as long as it may
+    /// take, so that waiting in vain costs no more than that again.
+    fn patience(&self, tx: TxIdx) -> Duration {
+        let gas_limit = self.board.transactions[tx.position()].gas_limit();
+        Duration::from_nanos(gas_limit.saturating_mul(NANOS_PER_GAS)).max(MIN_PATIENCE)
     }
 
     /// Runs something else than `tx` ahead; `false` if there is nothing, or
