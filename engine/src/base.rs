@@ -2,7 +2,7 @@
 
 use crate::error::BlockError;
 use alloy_primitives::{Address, B256, U256};
-use blockloom_state::{BaseStateError, CodeCache, ErasedReader, MultiVersionMemory, Snapshot};
+use blockloom_state::{AnyReader, AnySnapshot, BaseStateError, CodeCache, MultiVersionMemory};
 use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
@@ -10,32 +10,32 @@ use revm::{
 use std::{fmt, sync::OnceLock};
 
 /// A reader of the base state, with code taken from the engine's cache.
-pub(crate) struct BaseReader<'a, R> {
-    reader: ErasedReader<R>,
+pub(crate) struct BaseReader<'a> {
+    reader: AnyReader<'a>,
     code: &'a CodeCache,
 }
 
-impl<'a, R: DatabaseRef> BaseReader<'a, R> {
+impl<'a> BaseReader<'a> {
     /// A reader of `base`, for block `number`.
-    pub(crate) fn open<'s: 'a, S: Snapshot<Reader<'s> = R>>(
-        base: &'s S,
+    pub(crate) fn open(
+        base: &'a dyn AnySnapshot,
         code: &'a CodeCache,
         number: u64,
     ) -> Result<Self, BlockError> {
-        match base.reader() {
-            Ok(reader) => Ok(Self { reader: ErasedReader(reader), code }),
+        match base.any_reader() {
+            Ok(reader) => Ok(Self { reader, code }),
             Err(source) => Err(BlockError::base_state(number, None, source)),
         }
     }
 }
 
-impl<R> fmt::Debug for BaseReader<'_, R> {
+impl fmt::Debug for BaseReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BaseReader")
     }
 }
 
-impl<R: DatabaseRef> DatabaseRef for BaseReader<'_, R> {
+impl DatabaseRef for BaseReader<'_> {
     type Error = BaseStateError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
@@ -59,26 +59,26 @@ impl<R: DatabaseRef> DatabaseRef for BaseReader<'_, R> {
 /// of a block, which takes what speculation has fetched already from the
 /// multi-version memory. It adds nothing there: the block state keeps what is
 /// read here.
-pub(crate) struct SharedBase<'a, R> {
+pub(crate) struct SharedBase<'a> {
     /// Filled if the block has a parallel part, and worth a look.
     pub(crate) memory: Option<&'a OnceLock<MultiVersionMemory>>,
-    pub(crate) reader: BaseReader<'a, R>,
+    pub(crate) reader: BaseReader<'a>,
 }
 
-impl<R> fmt::Debug for SharedBase<'_, R> {
+impl fmt::Debug for SharedBase<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SharedBase")
     }
 }
 
-impl<R> SharedBase<'_, R> {
+impl SharedBase<'_> {
     /// What speculation, if there was any, has fetched.
     fn known<T>(&self, find: impl FnOnce(&MultiVersionMemory) -> Option<T>) -> Option<T> {
         self.memory?.get().and_then(find)
     }
 }
 
-impl<R: DatabaseRef> DatabaseRef for SharedBase<'_, R> {
+impl DatabaseRef for SharedBase<'_> {
     type Error = BaseStateError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {

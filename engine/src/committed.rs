@@ -34,7 +34,7 @@ use revm::{
 /// The transactions' own writes are not copied: those of a committed
 /// transaction stay in the memory, which no later one changes.
 #[derive(Debug)]
-pub(crate) struct Committed<'a, R> {
+pub(crate) struct Committed<'a> {
     memory: &'a MultiVersionMemory,
     env: EvmEnv,
     tally: Tally,
@@ -45,13 +45,13 @@ pub(crate) struct Committed<'a, R> {
     payoff: Payoff,
     /// The state before the transactions, which takes over the memory's at the
     /// end; collects the access list, where one is asked for, as it goes.
-    state: BlockState<SharedBase<'a, R>>,
+    state: BlockState<SharedBase<'a>>,
 }
 
-impl<'a, R: DatabaseRef> Committed<'a, R> {
+impl<'a> Committed<'a> {
     pub(crate) fn new(
         memory: &'a MultiVersionMemory,
-        state: BlockState<SharedBase<'a, R>>,
+        state: BlockState<SharedBase<'a>>,
         env: EvmEnv,
         tally: Tally,
         payoff: Payoff,
@@ -66,7 +66,7 @@ impl<'a, R: DatabaseRef> Committed<'a, R> {
     pub(crate) fn into_parts(
         mut self,
         transactions: usize,
-    ) -> Result<(BlockState<SharedBase<'a, R>>, Tally), BaseStateError> {
+    ) -> Result<(BlockState<SharedBase<'a>>, Tally), BaseStateError> {
         self.state.absorb(self.memory, TxIdx::new(self.tally.receipts.len()));
         self.state.credit(self.beneficiary(), self.rewards)?;
         if self.tally.receipts.len() < transactions {
@@ -256,12 +256,12 @@ fn without_code(basics: AccountBasics) -> AccountInfo {
 
 /// Stock revm at the frontier. One per worker, because an EVM does not change
 /// threads.
-pub(crate) struct FrontierEvm<'a, R: DatabaseRef> {
-    evm: EthEvm<FinalView<'a, R>, NoOpInspector, PrecompilesMap>,
+pub(crate) struct FrontierEvm<'a> {
+    evm: EthEvm<FinalView<'a>, NoOpInspector, PrecompilesMap>,
 }
 
-impl<'a, R: DatabaseRef> FrontierEvm<'a, R> {
-    pub(crate) fn new(view: FinalView<'a, R>, env: EvmEnv) -> Self {
+impl<'a> FrontierEvm<'a> {
+    pub(crate) fn new(view: FinalView<'a>, env: EvmEnv) -> Self {
         Self { evm: EthEvmFactory::default().create_evm(view, env) }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     telemetry,
     transactions::Transactions,
 };
-use blockloom_state::{CodeCache, Snapshot};
+use blockloom_state::{AnySnapshot, CodeCache, Snapshot};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::OnceLock,
@@ -117,15 +117,15 @@ impl Engine {
     }
 
     /// Executes `block` on the workers of `crew`.
-    pub(crate) fn execute_on<S: Snapshot>(
+    pub(crate) fn execute_on(
         &self,
         spec: &ChainSpec,
         block: &RecoveredBlock,
-        base: &S,
+        base: &dyn AnySnapshot,
         crew: &impl Crew,
     ) -> Result<Executed, BlockError> {
         if self.config.mode == Mode::Sequential {
-            return self.execute_sequential(spec, block, base);
+            return self.execute_in_order(spec, block, base);
         }
         self.guarded(spec, block, |stock| {
             let mut watch = StopWatch::start();
@@ -182,6 +182,16 @@ impl Engine {
         spec: &ChainSpec,
         block: &RecoveredBlock,
         base: &S,
+    ) -> Result<Executed, BlockError> {
+        self.execute_in_order(spec, block, base)
+    }
+
+    /// The same on any base state.
+    pub(crate) fn execute_in_order(
+        &self,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &dyn AnySnapshot,
     ) -> Result<Executed, BlockError> {
         self.guarded(spec, block, |stock| {
             let mut stats = ExecutionStats::default();

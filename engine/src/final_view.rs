@@ -14,9 +14,9 @@ use std::{fmt, sync::OnceLock};
 /// all of which are final, and the rewards that the beneficiary is still due.
 ///
 /// Notes nothing: what runs on it cannot be overtaken.
-pub(crate) struct FinalView<'a, R> {
+pub(crate) struct FinalView<'a> {
     memory: &'a MultiVersionMemory,
-    base: BaseReader<'a, R>,
+    base: BaseReader<'a>,
     beneficiary: Address,
     reader: TxIdx,
     /// Not yet in the memory.
@@ -24,16 +24,16 @@ pub(crate) struct FinalView<'a, R> {
     failure: OnceLock<BaseStateError>,
 }
 
-impl<R> fmt::Debug for FinalView<'_, R> {
+impl fmt::Debug for FinalView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FinalView").field("reader", &self.reader).finish_non_exhaustive()
     }
 }
 
-impl<'a, R: DatabaseRef> FinalView<'a, R> {
+impl<'a> FinalView<'a> {
     pub(crate) fn new(
         memory: &'a MultiVersionMemory,
-        base: BaseReader<'a, R>,
+        base: BaseReader<'a>,
         beneficiary: Address,
     ) -> Self {
         let (reader, rewards) = (TxIdx::default(), U256::ZERO);
@@ -66,7 +66,7 @@ impl<'a, R: DatabaseRef> FinalView<'a, R> {
     }
 }
 
-impl<R: DatabaseRef> Database for FinalView<'_, R> {
+impl Database for FinalView<'_> {
     type Error = BaseStateError;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {

@@ -19,9 +19,8 @@ use crate::{
 };
 use alloy_evm::EvmEnv;
 use blockloom_scheduler::{Limits, Scheduler, Step, Task};
-use blockloom_state::{CodeCache, MultiVersionMemory, Snapshot};
+use blockloom_state::{AnySnapshot, CodeCache, MultiVersionMemory};
 use parking_lot::Mutex;
-use revm::DatabaseRef;
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -29,9 +28,9 @@ use std::{
 };
 
 /// One block to run in parallel.
-pub(crate) struct Parallel<'a, S> {
+pub(crate) struct Parallel<'a> {
     pub(crate) stock: Stock<'a>,
-    pub(crate) base: &'a S,
+    pub(crate) base: &'a dyn AnySnapshot,
     pub(crate) code: &'a CodeCache,
     pub(crate) limits: Limits,
     pub(crate) env: EvmEnv,
@@ -44,15 +43,15 @@ pub(crate) struct Parallel<'a, S> {
 
 /// What the workers share, once the block is open; `None` if it cannot be
 /// opened.
-type Gate<'m, R> = OnceLock<Option<Shared<'m, R>>>;
+type Gate<'m> = OnceLock<Option<Shared<'m>>>;
 
 /// The executor of a block that is not run in parallel after all.
-type Kept<'m, R> = Executor<'m, SharedBase<'m, R>>;
+type Kept<'m> = Executor<'m, SharedBase<'m>>;
 
 /// How the parallel part ended.
-type Ended<'m, R> = (Option<Kept<'m, R>>, ExecutionStats);
+type Ended<'m> = (Option<Kept<'m>>, ExecutionStats);
 
-impl<S: Snapshot> Parallel<'_, S> {
+impl Parallel<'_> {
     /// Runs the block on the workers of `crew`, with a memory of `memories`,
     /// which is left in `memory`, if it needs one.
     pub(crate) fn run(
@@ -89,9 +88,9 @@ impl<S: Snapshot> Parallel<'_, S> {
         memory: &'m OnceLock<MultiVersionMemory>,
         memories: &Memories,
         scheduler: &'m OnceLock<Scheduler>,
-        gate: &Gate<'m, S::Reader<'m>>,
+        gate: &Gate<'m>,
         crew: &impl Crew,
-    ) -> Result<Ended<'m, S::Reader<'m>>, BlockError> {
+    ) -> Result<Ended<'m>, BlockError> {
         let total = Mutex::new(ExecutionStats::default());
         let work = |shared, pace| {
             let worker = self.work(shared, pace);
@@ -130,7 +129,7 @@ impl<S: Snapshot> Parallel<'_, S> {
     /// they are like whether to go on in parallel pays.
     fn probe<'m>(
         &'m self,
-        executor: &mut Kept<'m, S::Reader<'m>>,
+        executor: &mut Kept<'m>,
         total: &Mutex<ExecutionStats>,
     ) -> Result<bool, BlockError> {
         let mut probe = Probe::start(&self.plan, self.stock.transactions);
@@ -159,8 +158,8 @@ impl<S: Snapshot> Parallel<'_, S> {
         &'m self,
         memory: &'m MultiVersionMemory,
         scheduler: &'m Scheduler,
-        committed: Committed<'m, S::Reader<'m>>,
-    ) -> Shared<'m, S::Reader<'m>> {
+        committed: Committed<'m>,
+    ) -> Shared<'m> {
         let Stock { block, transactions, .. } = self.stock;
         Shared {
             block,
@@ -179,7 +178,7 @@ impl<S: Snapshot> Parallel<'_, S> {
 
     /// One worker, from its reader to the end of the block. A panic ends the
     /// block for all of them and becomes an error.
-    fn work<'m>(&'m self, shared: &Shared<'m, S::Reader<'m>>, pace: impl Pace) -> ExecutionStats {
+    fn work<'m>(&'m self, shared: &Shared<'m>, pace: impl Pace) -> ExecutionStats {
         let worker = || {
             let memory = shared.memory;
             let beneficiary = self.env.block_env.beneficiary;
@@ -202,16 +201,13 @@ impl<S: Snapshot> Parallel<'_, S> {
         ExecutionStats::default()
     }
 
-    fn reader<'m>(&'m self) -> Result<BaseReader<'m, S::Reader<'m>>, BlockError> {
+    fn reader<'m>(&'m self) -> Result<BaseReader<'m>, BlockError> {
         BaseReader::open(self.base, self.code, self.stock.block.header().number)
     }
 }
 
 /// What is behind `gate`, once it is open. Ends because it is opened or shut.
-fn wait_for<'g, 'm, R: DatabaseRef>(
-    gate: &'g Gate<'m, R>,
-    pace: impl Pace,
-) -> Option<&'g Shared<'m, R>> {
+fn wait_for<'g, 'm>(gate: &'g Gate<'m>, pace: impl Pace) -> Option<&'g Shared<'m>> {
     let mut idle = Idle::default();
     loop {
         match gate.get() {
@@ -222,9 +218,9 @@ fn wait_for<'g, 'm, R: DatabaseRef>(
 }
 
 /// Shuts a gate that is still neither open nor shut when this is dropped.
-struct Closes<'g, 'm, R: DatabaseRef>(&'g Gate<'m, R>);
+struct Closes<'g, 'm>(&'g Gate<'m>);
 
-impl<R: DatabaseRef> Drop for Closes<'_, '_, R> {
+impl Drop for Closes<'_, '_> {
     fn drop(&mut self) {
         self.0.get_or_init(|| None);
     }

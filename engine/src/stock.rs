@@ -152,9 +152,9 @@ impl<'a> Stock<'a> {
     /// With `plain`, plain transfers are computed instead of interpreted;
     /// `stats` counts them. Without it this is stock revm throughout: the
     /// oracle.
-    pub(crate) fn run<R: DatabaseRef>(
+    pub(crate) fn run(
         &self,
-        base: BaseReader<'_, R>,
+        base: BaseReader<'_>,
         plain: Option<&TransferRules>,
         stats: &mut ExecutionStats,
     ) -> Result<BlockOutput, BlockError> {
@@ -306,12 +306,12 @@ impl<'a> Stock<'a> {
     }
 
     /// Hands the block over to the parallel path after its first transactions.
-    pub(crate) fn hand_over<'m, R: DatabaseRef>(
+    pub(crate) fn hand_over<'m>(
         &self,
-        executor: Executor<'a, SharedBase<'m, R>>,
+        executor: Executor<'a, SharedBase<'m>>,
         memory: &'m MultiVersionMemory,
         workers: usize,
-    ) -> Committed<'m, R> {
+    ) -> Committed<'m> {
         let (tally, state, env) = Self::take_apart(executor);
         let payoff = Payoff::new(self.transactions.len(), workers);
         Committed::new(memory, state, env, tally, payoff)
@@ -319,9 +319,9 @@ impl<'a> Stock<'a> {
 
     /// Runs what is left of a block whose first transactions are in
     /// `committed`, and ends it.
-    pub(crate) fn close<R: DatabaseRef>(
+    pub(crate) fn close(
         &self,
-        committed: Committed<'_, R>,
+        committed: Committed<'_>,
         plain: &TransferRules,
         stats: &mut ExecutionStats,
     ) -> Result<BlockOutput, BlockError> {

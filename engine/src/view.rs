@@ -68,10 +68,10 @@ impl Trace {
 /// revm's journal asks for each location once per transaction and repeats that
 /// answer itself. Should it ever ask twice and get two answers, both are in the
 /// read set and cannot both be valid at the frontier.
-pub(crate) struct View<'a, R, P> {
+pub(crate) struct View<'a, P> {
     memory: &'a MultiVersionMemory,
     pub(crate) trace: Trace,
-    base: BaseReader<'a, R>,
+    base: BaseReader<'a>,
     scheduler: &'a Scheduler,
     beneficiary: Address,
     reader: Reader,
@@ -79,16 +79,16 @@ pub(crate) struct View<'a, R, P> {
     pace: P,
 }
 
-impl<R, P> fmt::Debug for View<'_, R, P> {
+impl<P> fmt::Debug for View<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("View").field("reader", &self.reader).finish_non_exhaustive()
     }
 }
 
-impl<'a, R, P> View<'a, R, P> {
+impl<'a, P> View<'a, P> {
     pub(crate) fn new(
         memory: &'a MultiVersionMemory,
-        base: BaseReader<'a, R>,
+        base: BaseReader<'a>,
         scheduler: &'a Scheduler,
         beneficiary: Address,
         pace: P,
@@ -113,7 +113,7 @@ impl<'a, R, P> View<'a, R, P> {
     }
 }
 
-impl<R: DatabaseRef, P: Pace> View<'_, R, P> {
+impl<P: Pace> View<'_, P> {
     /// Stops the execution once one of its reads is known to be stale: to go
     /// on would be in vain.
     fn go_on(&self) -> Result<(), Stop> {
@@ -133,7 +133,7 @@ impl<R: DatabaseRef, P: Pace> View<'_, R, P> {
     }
 }
 
-impl<R: DatabaseRef, P: Pace> Witness for View<'_, R, P> {
+impl<P: Pace> Witness for View<'_, P> {
     fn notes(&mut self) -> &mut Notes {
         &mut self.trace.notes
     }
@@ -150,7 +150,7 @@ impl<R: DatabaseRef, P: Pace> Witness for View<'_, R, P> {
     }
 }
 
-impl<R: DatabaseRef, P: Pace> Database for View<'_, R, P> {
+impl<P: Pace> Database for View<'_, P> {
     type Error = Stop;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {

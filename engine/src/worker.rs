@@ -21,7 +21,6 @@ use blockloom_state::{
 };
 use parking_lot::Mutex;
 use revm::{
-    DatabaseRef,
     context_interface::result::{ExecutionResult, HaltReason, ResultAndState},
     state::EvmState,
 };
@@ -45,7 +44,7 @@ pub(crate) struct Speculated {
 }
 
 /// What the workers of one block share.
-pub(crate) struct Shared<'a, R: DatabaseRef> {
+pub(crate) struct Shared<'a> {
     pub(crate) block: &'a RecoveredBlock,
     pub(crate) transactions: &'a Transactions<'a>,
     pub(crate) scheduler: &'a Scheduler,
@@ -54,7 +53,7 @@ pub(crate) struct Shared<'a, R: DatabaseRef> {
     /// One per transaction. Locked by whoever runs, validates or commits it.
     pub(crate) outcomes: Vec<Mutex<Option<Outcome>>>,
     /// Belongs to the holder of the frontier, so it is never waited for.
-    pub(crate) committed: Mutex<Committed<'a, R>>,
+    pub(crate) committed: Mutex<Committed<'a>>,
     /// The first error; it ends the block.
     pub(crate) error: Mutex<Option<BlockError>>,
     /// Whether results must be complete, account by account.
@@ -65,7 +64,7 @@ pub(crate) struct Shared<'a, R: DatabaseRef> {
     pub(crate) may_give_up: bool,
 }
 
-impl<R: DatabaseRef> Shared<'_, R> {
+impl Shared<'_> {
     fn beneficiary(&self) -> Address {
         self.block.header().beneficiary
     }
@@ -78,10 +77,10 @@ impl<R: DatabaseRef> Shared<'_, R> {
 }
 
 /// One thread's share of a block.
-pub(crate) struct Worker<'s, 'a, R: DatabaseRef, P: Pace> {
-    shared: &'s Shared<'a, R>,
-    speculator: Speculator<View<'a, R, P>>,
-    frontier_evm: FrontierEvm<'a, R>,
+pub(crate) struct Worker<'s, 'a, P: Pace> {
+    shared: &'s Shared<'a>,
+    speculator: Speculator<View<'a, P>>,
+    frontier_evm: FrontierEvm<'a>,
     /// Empty read sets that keep their memory.
     spare: Vec<ReadSet>,
     writes: WriteSet,
@@ -91,11 +90,11 @@ pub(crate) struct Worker<'s, 'a, R: DatabaseRef, P: Pace> {
     pace: P,
 }
 
-impl<'s, 'a, R: DatabaseRef, P: Pace> Worker<'s, 'a, R, P> {
+impl<'s, 'a, P: Pace> Worker<'s, 'a, P> {
     pub(crate) fn new(
-        shared: &'s Shared<'a, R>,
-        speculator: Speculator<View<'a, R, P>>,
-        frontier_evm: FrontierEvm<'a, R>,
+        shared: &'s Shared<'a>,
+        speculator: Speculator<View<'a, P>>,
+        frontier_evm: FrontierEvm<'a>,
         pace: P,
     ) -> Self {
         Self {
@@ -281,7 +280,7 @@ impl<'s, 'a, R: DatabaseRef, P: Pace> Worker<'s, 'a, R, P> {
         &mut self,
         version: Version,
         frontier: &mut Frontier<'_>,
-        committed: &mut Committed<'a, R>,
+        committed: &mut Committed<'a>,
     ) -> Result<(), BlockError> {
         self.pace.at(Point::Judge, version.tx);
         if self.commit_speculation(version, committed)? {
@@ -299,7 +298,7 @@ impl<'s, 'a, R: DatabaseRef, P: Pace> Worker<'s, 'a, R, P> {
         &mut self,
         version: Version,
         frontier: &mut Frontier<'_>,
-        committed: &mut Committed<'a, R>,
+        committed: &mut Committed<'a>,
     ) -> Result<(), BlockError> {
         self.pace.at(Point::RunHere, version.tx);
         let position = version.tx.position();
@@ -353,7 +352,7 @@ impl<'s, 'a, R: DatabaseRef, P: Pace> Worker<'s, 'a, R, P> {
     }
 
     /// Computes a plain transfer and commits it, but for publishing it.
-    fn transfer(&mut self, position: usize, committed: &mut Committed<'a, R>) -> bool {
+    fn transfer(&mut self, position: usize, committed: &mut Committed<'a>) -> bool {
         let Shared { transactions, plan, .. } = self.shared;
         committed.transfer(position, transactions, &plan.rules, &mut self.writes)
     }
@@ -363,7 +362,7 @@ impl<'s, 'a, R: DatabaseRef, P: Pace> Worker<'s, 'a, R, P> {
     fn commit_speculation(
         &mut self,
         version: Version,
-        committed: &mut Committed<'a, R>,
+        committed: &mut Committed<'a>,
     ) -> Result<bool, BlockError> {
         let position = version.tx.position();
         let transactions = self.shared.transactions;
@@ -399,7 +398,7 @@ impl<'s, 'a, R: DatabaseRef, P: Pace> Worker<'s, 'a, R, P> {
         outcome: &Outcome,
         tx: TxIdx,
         speculated: &mut Speculated,
-        committed: &mut Committed<'a, R>,
+        committed: &mut Committed<'a>,
     ) -> Result<bool, BaseStateError> {
         self.drifts.clear();
         if !outcome.reads.holds(self.shared.memory, tx, &mut self.drifts)

@@ -104,11 +104,13 @@ pub use multi_version::{
 pub use overlay::{CacheSize, Overlay};
 pub use read_set::{AccountRead, Agreement, Drift, Observed, ReadSet, SlotRead};
 pub use root::{state_root, storage_root};
-pub use snapshot::{BaseStateError, ErasedReader, ReaderPerWorker, Snapshot};
+pub use snapshot::{
+    AnyReader, AnySnapshot, BaseStateError, ErasedReader, ReaderPerWorker, Snapshot,
+};
 #[cfg(feature = "rocksdb")]
 pub use store::{
     AccountProof, Archive, BLOCK_HASHES, CacheUse, Committed, Durability, FamilySize, Genesis,
-    HashedAccount, HashedNodes, Import, ImportError, NewBlock, Prepared, SlotProof, StateAt, Store,
-    StoreError, StoreStats, Tip, TransactionPlace, Verified,
+    HashedAccount, HashedNodes, Import, ImportError, NewBlock, Prepared, SlotProof,
+    StateAt, Store, StoreError, StoreStats, Tip, TransactionPlace, Verified,
 };
 pub use trie::{ProvenState, ProvenStateError, TrieError, WitnessError, WitnessState};

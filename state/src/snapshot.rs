@@ -101,6 +101,29 @@ where
     }
 }
 
+/// A reader of any type.
+pub type AnyReader<'a> = Box<dyn DatabaseRef<Error = BaseStateError> + Send + 'a>;
+
+/// A [`Snapshot`] of any type.
+///
+/// Executing a block is a lot of code. Behind this it is compiled once, and not
+/// again for each kind of base state; what is read there is kept by whoever
+/// reads, so that the call through a pointer does not count.
+pub trait AnySnapshot: Sync {
+    /// Opens a reader, as [`Snapshot::reader`] does.
+    ///
+    /// # Errors
+    ///
+    /// If the underlying database refuses another reader.
+    fn any_reader(&self) -> Result<AnyReader<'_>, BaseStateError>;
+}
+
+impl<S: Snapshot> AnySnapshot for S {
+    fn any_reader(&self) -> Result<AnyReader<'_>, BaseStateError> {
+        Ok(Box::new(ErasedReader(self.reader()?)))
+    }
+}
+
 /// A `DatabaseRef` whose error is [`BaseStateError`], whatever it was before.
 #[derive(Clone, Debug)]
 pub struct ErasedReader<R>(pub R);

@@ -37,7 +37,7 @@ use crate::{
 };
 use alloy_evm::EvmEnv;
 use blockloom_scheduler::{Lookahead, TxIdx};
-use blockloom_state::{BlockState, CodeCache, Snapshot};
+use blockloom_state::{AnySnapshot, BlockState, CodeCache};
 use board::{Board, News, ScoutId};
 use ears::Ears;
 use leader::Leader;
@@ -50,9 +50,9 @@ use std::{
 };
 
 /// One block to run with scouts.
-pub(crate) struct WithScouts<'a, S> {
+pub(crate) struct WithScouts<'a> {
     pub(crate) stock: Stock<'a>,
-    pub(crate) base: &'a S,
+    pub(crate) base: &'a dyn AnySnapshot,
     pub(crate) code: &'a CodeCache,
     pub(crate) env: EvmEnv,
     /// What is known of each transaction.
@@ -61,7 +61,7 @@ pub(crate) struct WithScouts<'a, S> {
     pub(crate) may_give_up: bool,
 }
 
-impl<S: Snapshot> WithScouts<'_, S> {
+impl WithScouts<'_> {
     /// Runs the block on the calling thread, which leads, and on the other
     /// workers of `crew`.
     pub(crate) fn run(
@@ -161,7 +161,7 @@ impl<S: Snapshot> WithScouts<'_, S> {
         ExecutionStats::default()
     }
 
-    fn reader(&self) -> Result<BaseReader<'_, S::Reader<'_>>, BlockError> {
+    fn reader(&self) -> Result<BaseReader<'_>, BlockError> {
         BaseReader::open(self.base, self.code, self.stock.block.header().number)
     }
 }

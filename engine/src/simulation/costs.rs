@@ -14,7 +14,7 @@ use crate::{
     transfer::TransferRules,
 };
 use alloy_primitives::{Address, U256, map::HashMap};
-use blockloom_state::Snapshot;
+use blockloom_state::AnySnapshot;
 use revm::{
     context_interface::result::{HaltReason, ResultAndState},
     state::{Account, EvmState},
@@ -123,16 +123,16 @@ fn wait(round: u32) -> u64 {
 }
 
 /// See [`Engine::measure`].
-pub(super) fn measure<S: Snapshot>(
+pub(super) fn measure(
     engine: &Engine,
     spec: &ChainSpec,
     block: &RecoveredBlock,
-    base: &S,
+    base: &dyn AnySnapshot,
     rounds: usize,
 ) -> Result<Costs, BlockError> {
     let mut costs = Costs::default();
     for round in 0..rounds.max(1) {
-        let executed = engine.execute_sequential(spec, block, base)?;
+        let executed = engine.execute_in_order(spec, block, base)?;
         let measured = run(engine, spec, block, base)?;
         if round == 0 {
             costs = Costs { transactions: measured, sequential: executed.stats.elapsed };
@@ -147,11 +147,11 @@ pub(super) fn measure<S: Snapshot>(
 }
 
 /// Runs the block once, in order, as a frontier does, and looks on.
-fn run<S: Snapshot>(
+fn run(
     engine: &Engine,
     spec: &ChainSpec,
     block: &RecoveredBlock,
-    base: &S,
+    base: &dyn AnySnapshot,
 ) -> Result<Vec<Measured>, BlockError> {
     let transactions = Transactions::new(block, &engine.pool);
     let stock = Stock { spec, block, transactions: &transactions, pool: None, access_list: false };
