@@ -110,7 +110,7 @@ pub use snapshot::{
 #[cfg(feature = "rocksdb")]
 pub use store::{
     AccountProof, Archive, BLOCK_HASHES, CacheUse, Committed, Durability, FamilySize, Genesis,
-    HashedAccount, HashedNodes, Import, ImportError, NewBlock, Prepared, SlotProof,
+    HashedAccount, HashedNodes, Import, ImportError, LookedUp, NewBlock, Prepared, SlotProof,
     StateAt, Store, StoreError, StoreStats, Tip, TransactionPlace, Verified,
 };
 pub use trie::{ProvenState, ProvenStateError, TrieError, WitnessError, WitnessState};

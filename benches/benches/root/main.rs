@@ -4,17 +4,20 @@
 //!
 //! - `keccak`: hashing as many nodes of the same size and nothing else, the
 //!   least any trie of this shape can take on one thread;
-//! - `prepare/<threads>`: from a block's changes to the root and everything
-//!   that a commit writes, old values looked up in RocksDB included; nodes are
-//!   in memory, since the same block has been prepared before.
+//! - `tries/<threads>`: from hashed keys, old and new values to the root and the
+//!   records of every node; all from memory, since the same block has been
+//!   prepared before;
+//! - `prepare/<threads>`: the same from a block's changes: keys are hashed, and
+//!   old values looked up in RocksDB.
 //!
-//! For each block a line on stderr gives the nodes hashed and the ratio of the
-//! two. Blocks are committed between measurements, so that the trie has a history;
+//! For each block a line on stderr gives the nodes hashed and both in multiples
+//! of the first. Blocks are committed between measurements, so that the trie has a history;
 //! the root is checked against a full recomputation by the store's own
 //! verification at the end.
 
 mod states;
 
+use blockloom_state::{LookedUp, Prepared, Store};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use states::{Shape, buffers, commit};
 use std::{
@@ -45,6 +48,10 @@ fn median(mut run: impl FnMut()) -> Duration {
     times[times.len() / 2]
 }
 
+fn tries(store: &Store, looked_up: &LookedUp) -> Prepared {
+    store.prepare_looked_up(looked_up).expect("the store answers")
+}
+
 fn roots(criterion: &mut Criterion) {
     let pools = THREADS.map(|n| {
         rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads can be started")
@@ -69,7 +76,16 @@ fn roots(criterion: &mut Criterion) {
                     })
                 });
             });
+            let looked_up = store.look_up(&block).expect("the store answers");
             for pool in &pools {
+                let id = BenchmarkId::new("tries", pool.current_num_threads());
+                group.bench_function(id, |bencher| {
+                    bencher.iter_batched(
+                        || (),
+                        |()| pool.install(|| tries(&store, &looked_up)),
+                        BatchSize::PerIteration,
+                    );
+                });
                 let id = BenchmarkId::new("prepare", pool.current_num_threads());
                 group.bench_function(id, |bencher| {
                     bencher.iter_batched(
@@ -88,15 +104,20 @@ fn roots(criterion: &mut Criterion) {
                 });
             });
             for pool in &pools {
-                let time = median(|| {
+                let in_memory = median(|| {
+                    black_box(pool.install(|| tries(&store, &looked_up)));
+                });
+                let whole = median(|| {
                     black_box(pool.install(|| store.prepare(&block)).expect("the store answers"));
                 });
                 eprintln!(
-                    "root/{}/{slots}: {} nodes hashed, {:.2} times keccak alone with {} threads",
+                    "root/{}/{slots}: {} nodes hashed; in multiples of keccak alone, with {} \
+                     threads: tries {:.2}, prepare {:.2}",
                     shape.name(),
                     hashed.count(),
-                    time.as_secs_f64() / alone.as_secs_f64(),
-                    pool.current_num_threads()
+                    pool.current_num_threads(),
+                    in_memory.as_secs_f64() / alone.as_secs_f64(),
+                    whole.as_secs_f64() / alone.as_secs_f64(),
                 );
             }
             commit(&store, &prepared);

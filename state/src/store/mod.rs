@@ -51,7 +51,7 @@ pub use dump::{BLOCK_HASHES, HashedAccount, Import, ImportError};
 pub use error::StoreError;
 pub use open::Genesis;
 pub use past::StateAt;
-pub use prepare::Prepared;
+pub use prepare::{LookedUp, Prepared};
 pub use proof::{AccountProof, SlotProof};
 pub use stats::{CacheUse, FamilySize, StoreStats};
 pub use trie_nodes::HashedNodes;

@@ -2,16 +2,17 @@
 
 use super::{
     Store, StoreError, Tip,
+    batch::check_on,
     codec::StoredAccount,
     hashed::{HashedChange, HashedChanges},
     keys,
     node_cache::NodeCache,
-    trie_nodes::{HashedNodes, StoredTrie, TrieWrites, leaf_hash},
+    trie_nodes::{HashedNodes, StoredTrie, TrieWrites},
     view::View,
 };
 use crate::{
     BlockChanges, root,
-    trie::{Change, Node, PartialTrie},
+    trie::{Change, PartialTrie, leaf_hash},
 };
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
@@ -78,6 +79,27 @@ impl Prepared {
     }
 }
 
+/// A block's changes beside what the store held of the same accounts and slots.
+#[derive(Debug)]
+pub struct LookedUp {
+    /// The tip at that time.
+    on: Tip,
+    changes: HashedChanges,
+    stored: Stored,
+}
+
+/// What the flat tables hold of the accounts and slots that change: all that
+/// the tries need to know of them, unless storage is wiped.
+#[derive(Debug)]
+struct Stored {
+    /// One for each account of the changes.
+    accounts: Vec<Option<StoredAccount>>,
+    /// One for each slot of the changes, in the order of their accounts.
+    slots: Vec<U256>,
+    /// Code by hash that is not stored yet.
+    new_code: BTreeMap<B256, Bytes>,
+}
+
 impl Store {
     /// Works out what a block on top of the tip leads to. Nothing is written.
     ///
@@ -94,6 +116,32 @@ impl Store {
     pub fn prepare(&self, changes: &BlockChanges) -> Result<Prepared, StoreError> {
         let view = self.tables.view();
         prepare(&view, &self.nodes, &HashedChanges::of_block(changes))
+    }
+
+    /// The first half of [`prepare`](Self::prepare): hashes keys and reads the
+    /// flat tables.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Self::prepare).
+    pub fn look_up(&self, changes: &BlockChanges) -> Result<LookedUp, StoreError> {
+        let view = self.tables.view();
+        let changes = HashedChanges::of_block(changes);
+        let stored = look_up(&view, &changes)?;
+        Ok(LookedUp { on: view.tip()?, changes, stored })
+    }
+
+    /// The second half of [`prepare`](Self::prepare): the tries.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Self::prepare), and [`StoreError::Stale`] if the tip
+    /// has changed since the lookup.
+    pub fn prepare_looked_up(&self, looked_up: &LookedUp) -> Result<Prepared, StoreError> {
+        let LookedUp { on, changes, stored } = looked_up;
+        let view = self.tables.view();
+        check_on(on, &view.tip()?)?;
+        update(*on, &view, &self.nodes, changes, stored)
     }
 
     /// State root after `changes` on top of the tip: that of
@@ -124,27 +172,73 @@ pub(super) fn prepare_on(
     cache: &NodeCache,
     changes: &HashedChanges,
 ) -> Result<Prepared, StoreError> {
-    let updates: Vec<_> = changes
+    update(on, view, cache, changes, &look_up(view, changes)?)
+}
+
+/// Entries of the flat tables that are looked up together: one costs about a
+/// microsecond among others, and more alone.
+const LOOKUPS_PER_TASK: usize = 64;
+
+fn look_up(view: &View<'_>, changes: &HashedChanges) -> Result<Stored, StoreError> {
+    let keys: Vec<_> = changes.accounts.iter().map(|(key, _)| *key).collect();
+    let accounts = in_chunks(&keys, |keys| view.accounts(keys))?;
+    let keys: Vec<_> = changes
         .accounts
-        .par_chunks(LOOKUPS_PER_TASK)
-        .map(|accounts| account_updates(view, cache, accounts))
+        .iter()
+        .flat_map(|(key, change)| change.slots.iter().map(|(slot, _)| keys::slot(key, slot)))
         .collect();
-    let mut accounts: Vec<(B256, AccountUpdate)> = Vec::with_capacity(changes.accounts.len());
-    for updates in updates {
-        accounts.extend(updates?);
+    let slots = in_chunks(&keys, |keys| view.slots(keys))?;
+    let mut new_code = BTreeMap::new();
+    for (hash, bytes) in &changes.code {
+        if !view.has_code(hash)? {
+            new_code.insert(*hash, bytes.clone());
+        }
     }
+    Ok(Stored { accounts, slots, new_code })
+}
+
+/// What `read` gives for all keys, in their order.
+fn in_chunks<K: Sync, V: Send>(
+    keys: &[K],
+    read: impl Fn(&[K]) -> Result<Vec<V>, StoreError> + Sync + Send,
+) -> Result<Vec<V>, StoreError> {
+    let chunks: Vec<_> = keys.par_chunks(LOOKUPS_PER_TASK).map(read).collect();
+    let mut values = Vec::with_capacity(keys.len());
+    for chunk in chunks {
+        values.extend(chunk?);
+    }
+    Ok(values)
+}
+
+fn update(
+    on: Tip,
+    view: &View<'_>,
+    cache: &NodeCache,
+    changes: &HashedChanges,
+    stored: &Stored,
+) -> Result<Prepared, StoreError> {
+    let mut rest = stored.slots.as_slice();
+    let tasks: Vec<_> = changes
+        .accounts
+        .iter()
+        .zip(&stored.accounts)
+        .map(|((key, change), account)| {
+            let (slots, after) = rest.split_at(change.slots.len());
+            rest = after;
+            (key, change, Before { account: *account, slots })
+        })
+        .collect();
+    let updates: Vec<Result<_, StoreError>> = tasks
+        .into_par_iter()
+        .map(|(key, change, before)| Ok((*key, account_update(view, cache, key, change, before)?)))
+        .collect();
+    let accounts = updates.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut leaves: Vec<_> =
         accounts.iter().map(|(key, update)| account_leaf(key, update)).collect();
     let mut writes = TrieWrites::default();
     let trie = StoredTrie { view, cache, account: None };
     let root = PartialTrie::new(&trie, on.root).update(&mut leaves, &mut writes)?;
-    let mut code = BTreeMap::new();
-    for (hash, bytes) in &changes.code {
-        if !view.has_code(hash)? {
-            code.insert(*hash, bytes.clone());
-        }
-    }
-    Ok(Prepared { on, root, accounts, nodes: writes, code })
+    Ok(Prepared { on, root, accounts, nodes: writes, code: stored.new_code.clone() })
 }
 
 fn account_leaf(key: &B256, update: &AccountUpdate) -> Change {
@@ -154,55 +248,12 @@ fn account_leaf(key: &B256, update: &AccountUpdate) -> Change {
     Change { key: *key, existed: update.before.is_some(), after }
 }
 
-/// Entries of the flat tables that are looked up together, and then worked on
-/// in parallel. A lookup among others costs about a microsecond.
-const LOOKUPS_PER_TASK: usize = 64;
-
-fn account_updates(
-    view: &View<'_>,
-    cache: &NodeCache,
-    changes: &[(B256, HashedChange)],
-) -> Result<Vec<(B256, AccountUpdate)>, StoreError> {
-    let keys: Vec<_> = changes.iter().map(|(key, _)| *key).collect();
-    let accounts = view.accounts(&keys)?;
-    let slots = slots_before(view, changes)?;
-    let mut rest = slots.as_slice();
-    let tasks = changes.iter().zip(accounts).map(|((key, change), account)| {
-        let (slots, after) = rest.split_at(change.slots.len());
-        rest = after;
-        (key, change, Before { account, slots })
-    });
-    let updates: Vec<Result<_, StoreError>> = tasks
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(|(key, change, before)| Ok((*key, account_update(view, cache, key, change, before)?)))
-        .collect();
-    updates.into_iter().collect()
-}
-
 /// What is stored of an account and of the slots that its change names.
 #[derive(Clone, Copy)]
 struct Before<'a> {
     account: Option<StoredAccount>,
     /// One for each slot of the change, in that order.
     slots: &'a [U256],
-}
-
-/// What is stored of all slots that `changes` name, in their order.
-fn slots_before(
-    view: &View<'_>,
-    changes: &[(B256, HashedChange)],
-) -> Result<Vec<U256>, StoreError> {
-    let keys: Vec<_> = changes
-        .iter()
-        .flat_map(|(key, change)| change.slots.iter().map(|(slot, _)| keys::slot(key, slot)))
-        .collect();
-    let found: Vec<_> = keys.par_chunks(LOOKUPS_PER_TASK).map(|keys| view.slots(keys)).collect();
-    let mut before = Vec::with_capacity(keys.len());
-    for values in found {
-        before.extend(values?);
-    }
-    Ok(before)
 }
 
 fn account_update(
@@ -251,8 +302,7 @@ fn account_update(
 fn is_only_leaf(slots: &[SlotUpdate], root: B256) -> bool {
     let mut stored = slots.iter().filter(|slot| !slot.before.is_zero());
     let (Some(slot), None) = (stored.next(), stored.next()) else { return false };
-    let leaf = Node::leaf(Nibbles::unpack(slot.slot), alloy_rlp::encode(slot.before));
-    leaf_hash(&leaf) == Some(root)
+    leaf_hash(&Nibbles::unpack(slot.slot), &alloy_rlp::encode(slot.before)) == root
 }
 
 /// The leaf of a slot, if it changes. In a trie that starts empty everything

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     root,
-    trie::{LEAF_MASK_BYTES, Link, Node, NodeLog, NodeSource, TrieError},
+    trie::{Node, NodeKind, NodeLog, NodeSource, TrieError, leaf_hash},
 };
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::Nibbles;
@@ -91,7 +91,7 @@ impl NodeSource for StoredTrie<'_> {
     fn leaf(&self, path: &Nibbles, hash: B256) -> Result<Node, StoreError> {
         let missing = || self.damaged(TrieError::MissingNode { path: *path, hash });
         let leaf = self.first_leaf(path)?.ok_or_else(missing)?;
-        if leaf_hash(&leaf) == Some(hash) { Ok(leaf) } else { Err(missing()) }
+        if is_leaf(&leaf, hash) { Ok(leaf) } else { Err(missing()) }
     }
 
     fn damaged(&self, source: TrieError) -> StoreError {
@@ -99,10 +99,13 @@ impl NodeSource for StoredTrie<'_> {
     }
 }
 
-/// Hash of a leaf, however short.
-pub(super) fn leaf_hash(leaf: &Node) -> Option<B256> {
-    leaf.rlp(&Nibbles::new(), &mut TrieWrites::default()).map(keccak256)
+/// Whether a node is the leaf with this hash.
+pub(super) fn is_leaf(node: &Node, hash: B256) -> bool {
+    matches!(node, Node::Leaf(leaf) if leaf_hash(&leaf.path, &leaf.value) == hash)
 }
+
+/// Bytes of a record's mask.
+const LEAF_MASK_BYTES: usize = 2;
 
 /// What a record is not.
 #[derive(Debug)]
@@ -129,19 +132,9 @@ pub(super) fn decode_record(record: &[u8], path: &Nibbles) -> Result<Node, Recor
     let (rlp, mask) = split_record(record).ok_or(RecordDamage::Record("it is too short"))?;
     let mut node = Node::decode(rlp, path).map_err(RecordDamage::Node)?;
     match &mut node {
-        Node::Branch(children) => {
-            for (nibble, child) in children.iter_mut().enumerate() {
-                if mask & (1 << nibble) == 0 {
-                    continue;
-                }
-                match std::mem::take(child) {
-                    Link::Stored(reference) if reference.is_hash() => {
-                        *child = Link::StoredLeaf(reference);
-                    }
-                    _ => return Err(RecordDamage::Record("a leaf is marked that has no hash")),
-                }
-            }
-            Ok(node)
+        Node::Branch(branch) => {
+            let marked = branch.mark_leaves(mask);
+            marked.then_some(node).ok_or(RecordDamage::Record("a leaf is marked that has no hash"))
         }
         Node::Extension(_) if mask == 0 => Ok(node),
         _ => Err(RecordDamage::Record("it marks leaves, but is no branch")),
@@ -196,19 +189,18 @@ impl NodeLog for TrieWrites {
         self.read.push((path, hash));
     }
 
-    fn wrote(&mut self, path: Nibbles, node: &Node, hash: B256, mut rlp: Vec<u8>) {
+    fn wrote(&mut self, path: &Nibbles, kind: NodeKind, hash: B256, rlp: &[u8]) {
         self.hashed.add(rlp.len());
-        let mask = match node {
-            Node::Branch(children) => {
-                (0..).zip(children.iter()).fold(0, |mask: u16, (nibble, child)| {
-                    mask | (u16::from(child.is_hashed_leaf()) << nibble)
-                })
-            }
-            Node::Extension(_) => 0,
-            Node::Leaf(_) | Node::Empty => return,
+        let leaves = match kind {
+            NodeKind::Branch { leaves } => leaves,
+            NodeKind::Extension => 0,
+            NodeKind::Leaf => return,
         };
-        rlp.extend_from_slice(&mask.to_be_bytes());
-        self.written.push((path, hash, rlp.into()));
+        // No more room than it takes, since records stay in memory.
+        let mut record = Vec::with_capacity(rlp.len() + LEAF_MASK_BYTES);
+        record.extend_from_slice(rlp);
+        record.extend_from_slice(&leaves.to_be_bytes());
+        self.written.push((*path, hash, record.into()));
     }
 
     fn absorb(&mut self, other: Self) {

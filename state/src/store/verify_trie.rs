@@ -119,16 +119,20 @@ where
     }
 
     fn check_link(&mut self, link: Link, path: Nibbles) -> Result<(), StoreError> {
-        let Some(hash) = link.hash() else {
-            // Embedded, so nothing is read for it.
-            let node = link.read(&self.trie, &path)?;
-            return self.check_below(node, path);
+        let (hash, is_leaf) = match link {
+            Link::Hashed(hash) => (hash, false),
+            Link::HashedLeaf(hash) => (hash, true),
+            // At hand, so nothing is read for it.
+            Link::Embedded(_) | Link::Node(_) => {
+                let node = link.read(&self.trie, &path)?;
+                return self.check_below(node, path);
+            }
         };
         // Only the root may be a leaf without being marked as one.
         let may_be_leaf = path.is_empty() && self.nodes.peek().is_none();
-        if may_be_leaf || matches!(link, Link::StoredLeaf(_)) {
+        if may_be_leaf || is_leaf {
             let leaf = self.next_leaf(&path, hash)?;
-            let matches = trie_nodes::leaf_hash(&leaf) == Some(hash);
+            let matches = trie_nodes::is_leaf(&leaf, hash);
             return if matches { Ok(()) } else { Err(self.missing(path, hash)) };
         }
         let Some((found, record)) = self.nodes.next().transpose()? else {
@@ -165,8 +169,8 @@ where
                 let below = path.join(&extension.path);
                 self.check_link(extension.child, below)
             }
-            Node::Branch(children) => {
-                for (nibble, child) in (0..).zip(*children) {
+            Node::Branch(branch) => {
+                for (nibble, child) in branch.into_children() {
                     let mut below = path;
                     below.push(nibble);
                     self.check_link(child, below)?;

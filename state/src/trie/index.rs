@@ -1,6 +1,6 @@
 //! Nodes by their hash: what a witness consists of.
 
-use super::{Node, NodeLog, NodeSource, TrieError};
+use super::{Node, NodeKind, NodeLog, NodeSource, TrieError};
 use alloy_primitives::{B256, Bytes, keccak256, map::B256Map};
 use alloy_trie::Nibbles;
 
@@ -54,8 +54,8 @@ impl NewNodes {
 impl NodeLog for NewNodes {
     fn read(&mut self, _: Nibbles, _: B256) {}
 
-    fn wrote(&mut self, _: Nibbles, _: &Node, hash: B256, rlp: Vec<u8>) {
-        self.0.push((hash, rlp.into()));
+    fn wrote(&mut self, _: &Nibbles, _: NodeKind, hash: B256, rlp: &[u8]) {
+        self.0.push((hash, Bytes::copy_from_slice(rlp)));
     }
 
     fn absorb(&mut self, other: Self) {

@@ -6,7 +6,8 @@
 //! and the store, which knows branches by path and leaves from its flat tables:
 //!
 //! 1. [`nodes`] turns RLP into [`Node`]s and back, checking that every node is
-//!    one a trie of 32-byte keys can hold;
+//!    one a trie of 32-byte keys can hold; [`branch`] is the kind that there is
+//!    most of;
 //! 2. [`source`] says what a trie reads its nodes from, and where it reports
 //!    what it read and wrote;
 //! 3. [`update`] takes all changes of a block at once, sorted by key. It splits
@@ -26,6 +27,7 @@
 //! - A node is only ever taken under the hash that its parent names, so what a
 //!   walk returns is proven by the root: a forged node is simply not found.
 
+mod branch;
 mod error;
 mod index;
 mod nodes;
@@ -44,10 +46,10 @@ pub use witness::WitnessState;
 pub(crate) use index::NodeIndex;
 pub(crate) use nodes::Node;
 #[cfg(feature = "rocksdb")]
-pub(crate) use nodes::{LEAF_MASK_BYTES, Link};
+pub(crate) use nodes::{Link, leaf_hash};
 #[cfg(feature = "rocksdb")]
 pub(crate) use proof::prove;
-pub(crate) use source::{NodeLog, NodeSource};
+pub(crate) use source::{NodeKind, NodeLog, NodeSource};
 pub(crate) use update::{Change, PartialTrie};
 
 #[cfg(test)]

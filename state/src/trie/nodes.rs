@@ -1,40 +1,46 @@
 //! Trie nodes: from stored bytes to an editable tree and back.
 
-use super::{NodeLog, NodeSource, TrieError};
+use super::{
+    NodeKind, NodeLog, NodeSource, TrieError,
+    branch::{Branch, MAX_RLP_BYTES},
+};
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::Encodable;
 use alloy_trie::{
     Nibbles,
     nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode, TrieNode},
 };
+use smallvec::SmallVec;
 
 /// Nibbles of a 32-byte key: the length of every path from root to value.
 pub(crate) const KEY_NIBBLES: usize = 64;
 
-/// Longest header of a branch's RLP.
-const MAX_HEADER_BYTES: usize = 3;
-
 /// RLP of a hash.
-const HASH_REFERENCE_BYTES: usize = 33;
+pub(super) const HASH_REFERENCE_BYTES: usize = 33;
+
+/// First byte of the RLP of a hash.
+pub(super) const HASH_PREFIX: u8 = alloy_rlp::EMPTY_STRING_CODE + 32;
+
+/// RLP of a node on its way to keccak. Only leaves with values that no state
+/// has are longer than a branch.
+pub(super) type Rlp = SmallVec<[u8; MAX_RLP_BYTES]>;
 
 /// What a parent holds for a child.
 ///
 /// ```text
-/// Stored, StoredLeaf --read--> Node --encode--> Stored, StoredLeaf
+/// Hashed, HashedLeaf, Embedded --read--> Node --seal--> Hashed, HashedLeaf, Embedded
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) enum Link {
-    /// A reference that nobody followed yet: a hash, or the RLP of a node
-    /// shorter than a hash, which is embedded in its parent.
-    Stored(RlpNode),
+    /// The hash of a node that nobody looked at yet.
+    Hashed(B256),
     /// The same, and the node is known to be a leaf.
-    StoredLeaf(RlpNode),
+    HashedLeaf(B256),
+    /// RLP of a node shorter than a hash, or damage.
+    Embedded(RlpNode),
     /// A node that was read, and perhaps changed.
     Node(Node),
 }
-
-/// One child for each next nibble.
-pub(crate) type Children = [Link; 16];
 
 /// A node that was read.
 ///
@@ -49,7 +55,7 @@ pub(crate) enum Node {
     /// A stretch of path that all keys below share.
     Extension(Box<Extension>),
     /// Where the paths of keys part.
-    Branch(Box<Children>),
+    Branch(Box<Branch>),
 }
 
 /// A value and what is left of its key.
@@ -57,12 +63,6 @@ pub(crate) enum Node {
 pub(crate) struct Leaf {
     pub(crate) path: Nibbles,
     pub(crate) value: Vec<u8>,
-}
-
-impl Leaf {
-    fn to_rlp_ref(&self) -> LeafNodeRef<'_> {
-        LeafNodeRef::new(&self.path, &self.value)
-    }
 }
 
 /// A stretch of path that all keys below share.
@@ -81,37 +81,14 @@ impl Default for Link {
 impl Link {
     /// The link that stands for a whole trie.
     pub(crate) fn root(root: B256) -> Self {
-        if root == alloy_trie::EMPTY_ROOT_HASH {
-            Self::default()
-        } else {
-            Self::Stored(RlpNode::word_rlp(&root))
-        }
+        if root == alloy_trie::EMPTY_ROOT_HASH { Self::default() } else { Self::Hashed(root) }
     }
 
-    /// True if there is a child.
-    pub(crate) const fn is_some(&self) -> bool {
-        !matches!(self, Self::Node(Node::Empty))
-    }
-
-    /// True if there is a child that is known to be a leaf and is found by
-    /// hash.
-    #[cfg(feature = "rocksdb")]
-    pub(crate) fn is_hashed_leaf(&self) -> bool {
-        match self {
-            Self::StoredLeaf(reference) => reference.is_hash(),
-            Self::Node(Node::Leaf(leaf)) => leaf.to_rlp_ref().length() >= B256::len_bytes(),
-            Self::Stored(_) | Self::Node(_) => false,
-        }
-    }
-
-    /// The hash that the link leads to; `None` for a node that is embedded or
-    /// at hand.
-    pub(crate) fn hash(&self) -> Option<B256> {
-        match self {
-            Self::Stored(reference) | Self::StoredLeaf(reference) => {
-                reference.as_hash().filter(|_| reference[0] == HASH_PREFIX)
-            }
-            Self::Node(_) => None,
+    /// What a node's RLP says of a child.
+    fn decode(reference: RlpNode) -> Self {
+        match reference.as_hash() {
+            Some(hash) if reference[0] == HASH_PREFIX => Self::Hashed(hash),
+            _ => Self::Embedded(reference),
         }
     }
 
@@ -121,23 +98,33 @@ impl Link {
     ///
     /// If the node is not in `source`, does not decode, or cannot be at `path`.
     pub(crate) fn read<S: NodeSource>(self, source: &S, path: &Nibbles) -> Result<Node, S::Error> {
-        let hash = self.hash();
-        match (self, hash) {
-            (Self::Node(node), _) => Ok(node),
-            (Self::Stored(_), Some(hash)) => source.node(path, hash),
-            (Self::StoredLeaf(_), Some(hash)) => source.leaf(path, hash),
-            (Self::Stored(reference) | Self::StoredLeaf(reference), None) => {
+        match self {
+            Self::Hashed(hash) => source.node(path, hash),
+            Self::HashedLeaf(hash) => source.leaf(path, hash),
+            Self::Embedded(reference) => {
                 decode_embedded(&reference, path).map_err(|error| source.damaged(error))
             }
+            Self::Node(node) => Ok(node),
         }
     }
 
-    /// The reference that the parent's encoding holds; `None` without a child.
-    /// What is at hand is encoded, children first, and reported to `log`.
-    pub(super) fn encode(&self, path: &Nibbles, log: &mut impl NodeLog) -> Option<RlpNode> {
+    /// Hashes what is at hand at `path`, children first, and reports it to
+    /// `log`. What was no node before stays what it is.
+    pub(super) fn seal(self, path: &Nibbles, log: &mut impl NodeLog) -> Self {
+        if let Self::Node(node) = self { node.seal(path, log) } else { self }
+    }
+
+    /// RLP of an embedded node.
+    pub(super) fn embedded(&self) -> &[u8] {
+        if let Self::Embedded(reference) = self { reference } else { &[] }
+    }
+
+    /// What a parent writes for a child that is sealed.
+    fn reference(self) -> RlpNode {
         match self {
-            Self::Stored(reference) | Self::StoredLeaf(reference) => Some(reference.clone()),
-            Self::Node(node) => node.encode(path, log),
+            Self::Hashed(hash) | Self::HashedLeaf(hash) => RlpNode::word_rlp(&hash),
+            Self::Embedded(reference) => reference,
+            Self::Node(_) => RlpNode::default(),
         }
     }
 }
@@ -150,9 +137,9 @@ impl Node {
     /// If the bytes are no node, or none that can be at `path`.
     pub(crate) fn decode(rlp: &[u8], path: &Nibbles) -> Result<Self, TrieError> {
         if path.len() < KEY_NIBBLES
-            && let Some(children) = decode_branch_of_hashes(rlp)
+            && let Some(branch) = Branch::decode_hashes(rlp)
         {
-            return Ok(Self::Branch(children));
+            return Ok(Self::Branch(branch));
         }
         let node = alloy_rlp::decode_exact::<TrieNode>(rlp);
         let malformed = |source| TrieError::MalformedNode { path: *path, source };
@@ -179,7 +166,7 @@ impl Node {
                 misplaced("the extension is longer than a key")
             }
             TrieNode::Extension(extension) => {
-                let child = Link::Stored(extension.child);
+                let child = Link::decode(extension.child);
                 Ok(Self::Extension(Box::new(Extension { path: extension.key, child })))
             }
             TrieNode::Branch(_) if path.len() >= KEY_NIBBLES => {
@@ -189,115 +176,92 @@ impl Node {
                 misplaced("the branch has fewer than two children")
             }
             TrieNode::Branch(branch) => {
-                let mut children = Box::<Children>::default();
+                let mut children = Box::<Branch>::default();
                 let mut stack = branch.stack.into_iter();
-                for (nibble, child) in (0..).zip(children.iter_mut()) {
-                    if branch.state_mask.is_bit_set(nibble)
-                        && let Some(reference) = stack.next()
-                    {
-                        *child = Link::Stored(reference);
-                    }
+                for nibble in (0..16).filter(|nibble| branch.state_mask.is_bit_set(*nibble)) {
+                    stack.next().into_iter().for_each(|reference| {
+                        children.put(nibble, Link::decode(reference));
+                    });
                 }
                 Ok(Self::Branch(children))
             }
         }
     }
 
-    /// Encodes the node at `path` and everything read or changed below it.
-    ///
-    /// Returns the reference its parent holds; `None` for an empty node. Nodes
-    /// that are found by hash are reported to `log`, children first.
-    pub(super) fn encode(&self, path: &Nibbles, log: &mut impl NodeLog) -> Option<RlpNode> {
-        let rlp = self.rlp(path, log)?;
-        if rlp.len() < B256::len_bytes() {
-            return RlpNode::from_raw(&rlp);
+    /// Hashes the node at `path`, and before it everything that was read or
+    /// changed below it. Nodes that are found by hash are reported to `log`.
+    pub(super) fn seal(self, path: &Nibbles, log: &mut impl NodeLog) -> Link {
+        let mut rlp = Rlp::new();
+        match self.write(path, &mut rlp, log) {
+            Some(kind) => seal_rlp(kind, path, &rlp, log),
+            None => Link::default(),
         }
-        let hash = keccak256(&rlp);
-        log.wrote(*path, self, hash, rlp);
-        Some(RlpNode::word_rlp(&hash))
     }
 
-    /// RLP of the node; `None` for an empty one.
-    pub(crate) fn rlp(&self, path: &Nibbles, log: &mut impl NodeLog) -> Option<Vec<u8>> {
+    /// Writes the node's RLP into `rlp`, which is empty, and says what it is;
+    /// `None` for an empty node.
+    pub(super) fn write(
+        self,
+        path: &Nibbles,
+        rlp: &mut Rlp,
+        log: &mut impl NodeLog,
+    ) -> Option<NodeKind> {
         match self {
             Self::Empty => None,
             Self::Leaf(leaf) => {
-                let leaf = leaf.to_rlp_ref();
-                let mut rlp = Vec::with_capacity(leaf.length());
-                leaf.encode(&mut rlp);
-                Some(rlp)
+                write_leaf(&leaf.path, &leaf.value, rlp);
+                Some(NodeKind::Leaf)
             }
             Self::Extension(extension) => {
                 let below = path.join(&extension.path);
-                let child = extension.child.encode(&below, log).unwrap_or_default();
-                let extension = ExtensionNodeRef::new(&extension.path, &child);
-                let mut rlp = Vec::with_capacity(extension.length());
-                extension.encode(&mut rlp);
-                Some(rlp)
+                let child = extension.child.seal(&below, log).reference();
+                let node = ExtensionNodeRef::new(&extension.path, &child);
+                rlp.resize(node.length(), 0);
+                node.encode(&mut &mut rlp[..]);
+                Some(NodeKind::Extension)
             }
-            Self::Branch(children) => Some(branch_rlp(children, path, log)),
+            Self::Branch(branch) => Some(branch.write(path, rlp, log)),
         }
     }
 }
 
-/// The children in the RLP of a branch, if there are two or more and all are
-/// hashes. Nearly every branch that is read is one, and no general decoder is
-/// needed for it; `None` leaves the bytes, sound or not, to that.
-fn decode_branch_of_hashes(rlp: &[u8]) -> Option<Box<Children>> {
-    let mut rest = rlp;
-    let header = alloy_rlp::Header::decode(&mut rest).ok().filter(|header| header.list)?;
-    if header.payload_length != rest.len() {
-        return None;
-    }
-    let mut children = Box::<Children>::default();
-    let mut n_children = 0;
-    for child in children.iter_mut() {
-        match *rest.first()? {
-            alloy_rlp::EMPTY_STRING_CODE => rest = &rest[1..],
-            HASH_PREFIX => {
-                let (reference, after) = rest.split_first_chunk::<HASH_REFERENCE_BYTES>()?;
-                *child = Link::Stored(RlpNode::from_raw(reference)?);
-                n_children += 1;
-                rest = after;
-            }
-            _ => return None,
-        }
-    }
-    (n_children >= 2 && rest == [alloy_rlp::EMPTY_STRING_CODE]).then_some(children)
+/// Writes the RLP of a leaf into `rlp`, which is empty.
+fn write_leaf(path: &Nibbles, value: &[u8], rlp: &mut Rlp) {
+    let leaf = LeafNodeRef::new(path, value);
+    rlp.resize(leaf.length(), 0);
+    leaf.encode(&mut &mut rlp[..]);
 }
 
-fn branch_rlp(children: &Children, path: &Nibbles, log: &mut impl NodeLog) -> Vec<u8> {
-    // Room for the longest header first, and the payload in one pass: most
-    // children are references that only have to be copied. No more room than
-    // that, since records stay in memory.
-    let n_children = children.iter().filter(|child| child.is_some()).count();
-    let payload_bytes = n_children * HASH_REFERENCE_BYTES + (16 - n_children) + 1;
-    let mut rlp = Vec::with_capacity(MAX_HEADER_BYTES + payload_bytes + LEAF_MASK_BYTES);
-    rlp.extend_from_slice(&[0; MAX_HEADER_BYTES]);
-    for (nibble, child) in (0..).zip(children) {
-        match child {
-            Link::Stored(reference) | Link::StoredLeaf(reference) => {
-                rlp.extend_from_slice(reference);
-            }
-            Link::Node(Node::Empty) => rlp.push(alloy_rlp::EMPTY_STRING_CODE),
-            Link::Node(node) => {
-                let reference = node.encode(&below(path, nibble), log).unwrap_or_default();
-                rlp.extend_from_slice(&reference);
-            }
-        }
-    }
-    // No value: all keys have the same length.
-    rlp.push(alloy_rlp::EMPTY_STRING_CODE);
-    let payload_length = rlp.len() - MAX_HEADER_BYTES;
-    let header = alloy_rlp::Header { list: true, payload_length };
-    let start = MAX_HEADER_BYTES - header.length();
-    header.encode(&mut &mut rlp[start..MAX_HEADER_BYTES]);
-    rlp.drain(..start);
-    rlp
+/// Hashes a leaf at `at` whose key goes on with `path`, without making a node
+/// of it.
+pub(super) fn seal_leaf(
+    at: &Nibbles,
+    path: &Nibbles,
+    value: &[u8],
+    log: &mut impl NodeLog,
+) -> Link {
+    let mut rlp = Rlp::new();
+    write_leaf(path, value, &mut rlp);
+    seal_rlp(NodeKind::Leaf, at, &rlp, log)
 }
 
-/// What the store appends to a node; a branch leaves room for it.
-pub(crate) const LEAF_MASK_BYTES: usize = 2;
+/// Hash of a leaf, however short.
+#[cfg(feature = "rocksdb")]
+pub(crate) fn leaf_hash(path: &Nibbles, value: &[u8]) -> B256 {
+    let mut rlp = Rlp::new();
+    write_leaf(path, value, &mut rlp);
+    keccak256(&rlp)
+}
+
+/// What the parent of the node with this RLP holds for it.
+fn seal_rlp(kind: NodeKind, path: &Nibbles, rlp: &[u8], log: &mut impl NodeLog) -> Link {
+    if rlp.len() < B256::len_bytes() {
+        return RlpNode::from_raw(rlp).map_or_else(Link::default, Link::Embedded);
+    }
+    let hash = keccak256(rlp);
+    log.wrote(path, kind, hash, rlp);
+    if matches!(kind, NodeKind::Leaf) { Link::HashedLeaf(hash) } else { Link::Hashed(hash) }
+}
 
 /// `path` and one more nibble.
 pub(super) fn below(path: &Nibbles, nibble: u8) -> Nibbles {
@@ -305,9 +269,6 @@ pub(super) fn below(path: &Nibbles, nibble: u8) -> Nibbles {
     path.push(nibble);
     path
 }
-
-/// First byte of the RLP of a 32-byte string.
-const HASH_PREFIX: u8 = alloy_rlp::EMPTY_STRING_CODE + 32;
 
 /// A node that its parent holds in full: the RLP of a list shorter than a hash.
 fn decode_embedded(reference: &[u8], path: &Nibbles) -> Result<Node, TrieError> {

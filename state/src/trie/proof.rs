@@ -1,6 +1,6 @@
 //! Proofs of what a trie holds, and what it does not.
 
-use super::{Node, NodeLog, NodeSource, walk::walk};
+use super::{NodeKind, NodeLog, NodeSource, nodes::Rlp, walk::walk};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::Nibbles;
 
@@ -23,7 +23,9 @@ pub(crate) fn prove<S: NodeSource>(source: &S, root: B256, key: &B256) -> Result
     let mut nodes = Vec::new();
     let value = walk(source, root, key, |path, node| {
         // Nothing below the node is at hand, so nothing else is encoded.
-        nodes.extend(node.rlp(path, &mut Unheard).map(Bytes::from));
+        let mut rlp = Rlp::new();
+        node.clone().write(path, &mut rlp, &mut Unheard);
+        nodes.push(Bytes::copy_from_slice(&rlp));
     })?;
     Ok(Proof { value, nodes })
 }
@@ -34,6 +36,6 @@ struct Unheard;
 
 impl NodeLog for Unheard {
     fn read(&mut self, _: Nibbles, _: B256) {}
-    fn wrote(&mut self, _: Nibbles, _: &Node, _: B256, _: Vec<u8>) {}
+    fn wrote(&mut self, _: &Nibbles, _: NodeKind, _: B256, _: &[u8]) {}
     fn absorb(&mut self, _: Self) {}
 }

@@ -31,6 +31,17 @@ pub(crate) trait NodeSource: Sync {
     fn damaged(&self, error: TrieError) -> Self::Error;
 }
 
+/// What a node is that was hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    Leaf,
+    Extension,
+    Branch {
+        /// Children that are leaves found by hash, bit 0 for nibble 0.
+        leaves: u16,
+    },
+}
+
 /// Hears what an update does to the nodes of a trie. Only nodes that are found
 /// by hash count; shorter ones are part of their parents.
 ///
@@ -42,7 +53,7 @@ pub(crate) trait NodeLog: Default + Send {
     fn read(&mut self, path: Nibbles, hash: B256);
 
     /// A node of any kind was hashed into the trie.
-    fn wrote(&mut self, path: Nibbles, node: &Node, hash: B256, rlp: Vec<u8>);
+    fn wrote(&mut self, path: &Nibbles, kind: NodeKind, hash: B256, rlp: &[u8]);
 
     /// Adds what another log has heard.
     fn absorb(&mut self, other: Self);

@@ -2,7 +2,8 @@
 
 use super::{
     NodeLog, NodeSource,
-    nodes::{Children, Extension, Leaf, Link, Node, below},
+    branch::Branch,
+    nodes::{Extension, Leaf, Link, Node, Rlp, below, seal_leaf},
     walk::nibble_at,
 };
 use alloy_primitives::{B256, keccak256};
@@ -85,13 +86,12 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
         }
         let root = self.update_below(Link::root(self.root), 0, changes, log)?;
         let path = Nibbles::new();
-        let Some(reference) = root.encode(&path, log) else { return Ok(EMPTY_ROOT_HASH) };
-        Ok(reference.as_hash().unwrap_or_else(|| {
-            // Nothing holds the root, so it is found by hash however short.
-            let hash = keccak256(&reference);
-            log.wrote(path, &root, hash, reference.to_vec());
-            hash
-        }))
+        let mut rlp = Rlp::new();
+        let Some(kind) = root.write(&path, &mut rlp, log) else { return Ok(EMPTY_ROOT_HASH) };
+        // Nothing holds the root, so it is found by hash however short.
+        let hash = keccak256(&rlp);
+        log.wrote(&path, kind, hash, &rlp);
+        Ok(hash)
     }
 
     /// What `link`, `depth` nibbles down the keys of `changes`, leads to after
@@ -105,7 +105,7 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
     ) -> Result<Node, S::Error> {
         // One leaf, and one of the changes is about it: it need not be read.
         let is_replaced =
-            matches!(link, Link::StoredLeaf(_)) && changes.iter().any(|change| change.existed);
+            matches!(link, Link::HashedLeaf(_)) && changes.iter().any(|change| change.existed);
         let node = if is_replaced {
             Node::Empty
         } else {
@@ -117,7 +117,7 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
             (Node::Leaf(leaf), [change]) if leaf.path == change.path().slice(depth..) => {
                 Ok(change.leaf(depth))
             }
-            (Node::Branch(children), _) => self.update_children(children, depth, changes, log),
+            (Node::Branch(branch), _) => self.update_children(branch, depth, changes, log),
             (node, _) => self.update_children(open(node), depth, changes, log),
         }
     }
@@ -125,26 +125,29 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
     /// The branch at `depth` with its children updated, closed.
     fn update_children<L: NodeLog>(
         &self,
-        mut children: Box<Children>,
+        mut branch: Box<Branch>,
         depth: usize,
         changes: &mut [Change],
         log: &mut L,
     ) -> Result<Node, S::Error> {
         let path = changes[0].path().slice(..depth);
-        let stays = surely_stays(&children, depth, changes);
+        let stays = surely_stays(&branch, depth, changes);
         let update = |nibble: u8, link: Link, run: &mut [Change], log: &mut L| {
-            let node = self.update_below(link, depth + 1, run, log)?;
-            Ok(if stays { seal(&node, &below(&path, nibble), log) } else { Link::Node(node) })
+            if !stays {
+                return self.update_below(link, depth + 1, run, log).map(Link::Node);
+            }
+            let path = below(&path, nibble);
+            match run {
+                [change] if change.replaces(&link) => Ok(change.seal(&path, log)),
+                _ => Ok(self.update_below(link, depth + 1, run, log)?.seal(&path, log)),
+            }
         };
         let is_split = changes.len() >= SPLIT_CHANGES;
         let runs = changes.chunk_by_mut(|a, b| a.nibble(depth) == b.nibble(depth));
         let tasks = runs.map(|run| (run[0].nibble(depth), run));
         if is_split {
-            let tasks: Vec<_> = tasks
-                .map(|(nibble, run)| {
-                    (nibble, std::mem::take(&mut children[usize::from(nibble)]), run)
-                })
-                .collect();
+            let tasks: Vec<_> =
+                tasks.map(|(nibble, run)| (nibble, branch.take(nibble), run)).collect();
             let done: Vec<_> = tasks
                 .into_par_iter()
                 .map(|(nibble, link, run)| {
@@ -154,16 +157,16 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
                 .collect();
             for result in done {
                 let (nibble, link, heard) = result?;
-                children[usize::from(nibble)] = link;
+                branch.put(nibble, link);
                 log.absorb(heard);
             }
         } else {
             for (nibble, run) in tasks {
-                let child = &mut children[usize::from(nibble)];
-                *child = update(nibble, std::mem::take(child), run, log)?;
+                let link = branch.take(nibble);
+                branch.put(nibble, update(nibble, link, run, log)?);
             }
         }
-        if stays { Ok(Node::Branch(children)) } else { self.close(children, &path, log) }
+        if stays { Ok(Node::Branch(branch)) } else { self.close(branch, &path, log) }
     }
 
     /// A branch at `path` after its children changed. With one child left it
@@ -171,17 +174,14 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
     /// join.
     fn close<L: NodeLog>(
         &self,
-        mut children: Box<Children>,
+        mut branch: Box<Branch>,
         path: &Nibbles,
         log: &mut L,
     ) -> Result<Node, S::Error> {
-        let mut left = (0..).zip(children.iter_mut()).filter(|(_, child)| child.is_some());
-        let (nibble, child) = match (left.next(), left.next()) {
-            (None, _) => return Ok(Node::Empty),
-            (Some(last), None) => last,
-            (Some(_), Some(_)) => return Ok(Node::Branch(children)),
+        let Some((nibble, child)) = branch.take_only() else {
+            return Ok(if branch.len() == 0 { Node::Empty } else { Node::Branch(branch) });
         };
-        let child = read(self.source, std::mem::take(child), &below(path, nibble), log)?;
+        let child = read(self.source, child, &below(path, nibble), log)?;
         Ok(lengthen(Nibbles::from_nibbles([nibble]), child))
     }
 }
@@ -192,16 +192,32 @@ impl Change {
         let path = self.path().slice(depth..);
         self.after.take().map_or(Node::Empty, |value| Node::leaf(path, value))
     }
+
+    /// Whether all that `link` leads to afterwards is this change's leaf.
+    fn replaces(&self, link: &Link) -> bool {
+        self.after.is_some()
+            && match link {
+                Link::Node(Node::Empty) => true,
+                Link::HashedLeaf(_) => self.existed,
+                _ => false,
+            }
+    }
+
+    /// Hashes the new leaf at `path`.
+    fn seal(&self, path: &Nibbles, log: &mut impl NodeLog) -> Link {
+        let rest = self.path().slice(path.len()..);
+        self.after.as_ref().map_or_else(Link::default, |value| seal_leaf(path, &rest, value, log))
+    }
 }
 
 /// Whether a branch certainly keeps two children, so that they can be hashed at
 /// once; else the last one may have to be joined with what is above.
 ///
 /// A child is kept if nothing below it changes, or something is set there.
-fn surely_stays(children: &Children, depth: usize, changes: &[Change]) -> bool {
-    let mut n_kept = children.iter().filter(|child| child.is_some()).count();
+fn surely_stays(branch: &Branch, depth: usize, changes: &[Change]) -> bool {
+    let mut n_kept = branch.len();
     for run in changes.chunk_by(|a, b| a.nibble(depth) == b.nibble(depth)) {
-        let is_there = children[usize::from(run[0].nibble(depth))].is_some();
+        let is_there = branch.has(run[0].nibble(depth));
         let is_kept = run.iter().any(|change| change.after.is_some());
         n_kept = n_kept + usize::from(is_kept) - usize::from(is_there);
     }
@@ -215,7 +231,7 @@ fn read<S: NodeSource, L: NodeLog>(
     path: &Nibbles,
     log: &mut L,
 ) -> Result<Node, S::Error> {
-    let hash = link.hash();
+    let hash = if let Link::Hashed(hash) = link { Some(hash) } else { None };
     let node = link.read(source, path)?;
     if let (Some(hash), Node::Branch(_) | Node::Extension(_)) = (hash, &node) {
         log.read(*path, hash);
@@ -223,33 +239,24 @@ fn read<S: NodeSource, L: NodeLog>(
     Ok(node)
 }
 
-/// Hashes a child whose place is final.
-fn seal<L: NodeLog>(node: &Node, path: &Nibbles, log: &mut L) -> Link {
-    let Some(reference) = node.encode(path, log) else { return Link::default() };
-    if matches!(node, Node::Leaf(_)) {
-        Link::StoredLeaf(reference)
-    } else {
-        Link::Stored(reference)
-    }
-}
-
 /// A node as the children of a branch in its place: one, or none.
-fn open(node: Node) -> Box<Children> {
-    let mut children = Box::<Children>::default();
+fn open(node: Node) -> Box<Branch> {
+    let mut children = Box::<Branch>::default();
     match node {
         Node::Empty => {}
         Node::Leaf(leaf) => {
             let Leaf { path, value } = *leaf;
-            children[nibble_at(&path, 0)] = Link::Node(Node::leaf(path.slice(1..), value));
+            children.put(nibble_at(&path, 0), Link::Node(Node::leaf(path.slice(1..), value)));
         }
         Node::Extension(extension) => {
             let Extension { path, child } = *extension;
             let rest = path.slice(1..);
-            children[nibble_at(&path, 0)] = if rest.is_empty() {
+            let child = if rest.is_empty() {
                 child
             } else {
                 Link::Node(Node::Extension(Box::new(Extension { path: rest, child })))
             };
+            children.put(nibble_at(&path, 0), child);
         }
         Node::Branch(branch) => return branch,
     }

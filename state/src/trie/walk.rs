@@ -34,7 +34,7 @@ pub(super) fn walk<S: NodeSource>(
     // Ends: every link that `read` accepts leads further down the key.
     loop {
         let path = key.slice(..depth);
-        let is_hashed = link.hash().is_some();
+        let is_hashed = matches!(link, Link::Hashed(_) | Link::HashedLeaf(_));
         let node = link.read(source, &path)?;
         if is_hashed {
             visit(&path, &node);
@@ -46,8 +46,8 @@ pub(super) fn walk<S: NodeSource>(
                 depth += extension.path.len();
                 link = extension.child;
             }
-            Node::Branch(mut children) => {
-                link = std::mem::take(&mut children[nibble_at(&key, depth)]);
+            Node::Branch(mut branch) => {
+                link = branch.take(nibble_at(&key, depth));
                 depth += 1;
             }
             Node::Empty | Node::Leaf(_) | Node::Extension(_) => return Ok(None),
@@ -57,7 +57,7 @@ pub(super) fn walk<S: NodeSource>(
 
 /// The nibble of a path at `depth`. Callers stay above the path's end, which
 /// [`Link::read`] guarantees by refusing branches below the key's end.
-pub(super) fn nibble_at(path: &Nibbles, depth: usize) -> usize {
+pub(super) fn nibble_at(path: &Nibbles, depth: usize) -> u8 {
     debug_assert!(depth < KEY_NIBBLES, "no nibble {depth} in a key");
-    usize::from(path.get_unchecked(depth))
+    path.get_unchecked(depth)
 }
