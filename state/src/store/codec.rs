@@ -1,7 +1,8 @@
 //! How values are stored, and the checks they pass when read back.
 //!
 //! ```text
-//! accounts   nonce length, bit 4: has code, bit 5: has storage    1 B
+//! accounts   nonce length, bit 4: has code, bit 5: has storage,
+//!            bit 6: of one slot                                   1 B
 //!            balance length                                       1 B
 //!            nonce, balance                  big endian, stripped of zeros
 //!            code hash, storage root         32 B each, if their bit is set
@@ -29,11 +30,15 @@ pub(super) type Damage = &'static str;
 pub(super) struct StoredAccount {
     pub(super) basics: AccountBasics,
     pub(super) storage_root: B256,
+    /// Whether its storage is one slot: then the root is that slot's leaf, and
+    /// an update that is about this slot need not read any node.
+    pub(super) has_one_slot: bool,
 }
 
 const NONCE_LENGTH_MASK: u8 = 0x0f;
 const HAS_CODE: u8 = 0x10;
 const HAS_STORAGE: u8 = 0x20;
+const HAS_ONE_SLOT: u8 = 0x40;
 
 impl StoredAccount {
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -45,6 +50,7 @@ impl StoredAccount {
         let mut flags = nonce.len;
         flags |= if has_code { HAS_CODE } else { 0 };
         flags |= if has_storage { HAS_STORAGE } else { 0 };
+        flags |= if self.has_one_slot { HAS_ONE_SLOT } else { 0 };
 
         let mut out = vec![flags, balance.len];
         out.extend_from_slice(nonce.bytes());
@@ -62,8 +68,11 @@ impl StoredAccount {
         let Some(([flags, balance_length], rest)) = bytes.split_first_chunk() else {
             return Err("the account has no lengths");
         };
-        if flags & !(NONCE_LENGTH_MASK | HAS_CODE | HAS_STORAGE) != 0 {
+        if flags & !(NONCE_LENGTH_MASK | HAS_CODE | HAS_STORAGE | HAS_ONE_SLOT) != 0 {
             return Err("the account has unknown flags");
+        }
+        if flags & (HAS_STORAGE | HAS_ONE_SLOT) == HAS_ONE_SLOT {
+            return Err("the account has a slot but no storage");
         }
         let (nonce, rest) = number::<8>(rest, flags & NONCE_LENGTH_MASK)?;
         let (balance, rest) = number::<32>(rest, *balance_length)?;
@@ -74,7 +83,9 @@ impl StoredAccount {
         }
         let nonce = u64::from_be_bytes(nonce);
         let balance = U256::from_be_bytes(balance);
-        Ok(Self { basics: AccountBasics { balance, nonce, code_hash }, storage_root })
+        let has_one_slot = flags & HAS_ONE_SLOT != 0;
+        let basics = AccountBasics { balance, nonce, code_hash };
+        Ok(Self { basics, storage_root, has_one_slot })
     }
 }
 

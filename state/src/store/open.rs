@@ -27,7 +27,7 @@ use std::{collections::BTreeSet, path::Path};
 
 /// Version of the layout that this program reads and writes. A change of keys,
 /// values or families is a new version.
-pub(super) const SCHEMA: u32 = 3;
+pub(super) const SCHEMA: u32 = 4;
 
 /// The family RocksDB always has. Ours is left empty.
 const ROCKSDB_DEFAULT_FAMILY: &str = "default";

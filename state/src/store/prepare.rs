@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     BlockChanges, root,
-    trie::{Change, PartialTrie, leaf_hash},
+    trie::{Change, PartialTrie},
 };
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
@@ -20,6 +20,7 @@ use rayon::{
     iter::{IntoParallelIterator, ParallelIterator},
     slice::ParallelSlice,
 };
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// The state after a block, ready to be committed.
@@ -225,7 +226,7 @@ fn update(
         .map(|((key, change), account)| {
             let (slots, after) = rest.split_at(change.slots.len());
             rest = after;
-            (key, change, Before { account: *account, slots })
+            (key, change, Before { account: account.as_ref(), slots })
         })
         .collect();
     let updates: Vec<Result<_, StoreError>> = tasks
@@ -251,7 +252,7 @@ fn account_leaf(key: &B256, update: &AccountUpdate) -> Change {
 /// What is stored of an account and of the slots that its change names.
 #[derive(Clone, Copy)]
 struct Before<'a> {
-    account: Option<StoredAccount>,
+    account: Option<&'a StoredAccount>,
     /// One for each slot of the change, in that order.
     slots: &'a [U256],
 }
@@ -264,7 +265,8 @@ fn account_update(
     before: Before<'_>,
 ) -> Result<AccountUpdate, StoreError> {
     let Before { account: before, slots: slots_before } = before;
-    let root_before = before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+    let (root_before, had_one_slot) = before
+        .map_or((EMPTY_ROOT_HASH, false), |account| (account.storage_root, account.has_one_slot));
     let is_wiped = change.wiped || change.after.is_none();
     let wipes_something = is_wiped && root_before != EMPTY_ROOT_HASH;
     let slots = if wipes_something {
@@ -279,8 +281,10 @@ fn account_update(
         };
         change.slots.iter().zip(slots_before).map(update).collect()
     };
-    let starts_empty = is_wiped || is_only_leaf(&slots, root_before);
-    let mut leaves: Vec<_> =
+    // Where the only slot there was changes, nothing of the trie stays.
+    let replaces_all = had_one_slot && slots.iter().any(|slot| !slot.before.is_zero());
+    let starts_empty = is_wiped || replaces_all;
+    let mut leaves: SmallVec<[_; 1]> =
         slots.iter().filter_map(|slot| slot_leaf(slot, starts_empty)).collect();
     let mut writes = TrieWrites::default();
     let trie = StoredTrie { view, cache, account: Some(*key) };
@@ -292,17 +296,10 @@ fn account_update(
             writes.wipe(path);
         }
     }
-    let after = change.after.map(|basics| StoredAccount { basics, storage_root });
-    Ok(AccountUpdate { before, after, slots, nodes: writes })
-}
-
-/// Whether the slots that change hold all the storage there was: one slot. Many
-/// accounts have no more, and hashing its leaf costs far less than finding out
-/// that the root is no branch. The update then starts from nothing.
-fn is_only_leaf(slots: &[SlotUpdate], root: B256) -> bool {
-    let mut stored = slots.iter().filter(|slot| !slot.before.is_zero());
-    let (Some(slot), None) = (stored.next(), stored.next()) else { return false };
-    leaf_hash(&Nibbles::unpack(slot.slot), &alloy_rlp::encode(slot.before)) == root
+    let has_one_slot =
+        if storage_root == root_before { had_one_slot } else { writes.root_is_leaf() };
+    let after = change.after.map(|basics| StoredAccount { basics, storage_root, has_one_slot });
+    Ok(AccountUpdate { before: before.copied(), after, slots, nodes: writes })
 }
 
 /// The leaf of a slot, if it changes. In a trie that starts empty everything

@@ -10,6 +10,7 @@ mod vacancy;
 use super::{
     codec,
     keys::{Family, meta},
+    open::SCHEMA,
     *,
 };
 use crate::{AccountBasics, AccountChange, BlockChanges, MemoryState};
@@ -294,21 +295,21 @@ fn a_folder_that_is_no_store_is_left_alone() {
 fn a_store_of_another_version_says_so() {
     let chain = Chain::new(genesis_state());
     let path = chain.folder.path();
-    put(&chain.store, Family::Meta, meta::SCHEMA, &4_u32.to_be_bytes());
+    put(&chain.store, Family::Meta, meta::SCHEMA, &5_u32.to_be_bytes());
     drop(chain.store);
     let is_schema = |path: &Path, found: u32| {
         let error = Store::open(path).unwrap_err();
-        let message = format!("layout version {found}; this program reads version 3");
+        let message = format!("layout version {found}; this program reads version {SCHEMA}");
         assert!(error.to_string().contains(&message), "{error}");
-        matches!(error, StoreError::Schema { found: it, expected: 3, .. } if it == found)
+        matches!(error, StoreError::Schema { found: it, expected: SCHEMA, .. } if it == found)
     };
-    assert!(is_schema(path, 4));
+    assert!(is_schema(path, 5));
     // The same if that version has families of its own.
     let mut options = rocksdb::Options::default();
     options.create_missing_column_families(true);
     let names = Family::ALL.map(Family::name).into_iter().chain(["history"]);
     drop(rocksdb::DB::open_cf(&options, path, names).unwrap());
-    assert!(is_schema(path, 4));
+    assert!(is_schema(path, 5));
 
     // The first version had no tries, so it lacks families of this one.
     let old = TempDir::new().unwrap();
@@ -462,6 +463,7 @@ fn verification_finds_what_reads_cannot_see() {
         let rich = codec::StoredAccount {
             basics: basics(1_000_000),
             storage_root: state.account(&ALICE).unwrap().storage_root(),
+            has_one_slot: state.account(&ALICE).unwrap().slots().count() == 1,
         };
         put(store, Family::Accounts, alice.as_slice(), &rich.encode());
     });

@@ -182,6 +182,8 @@ pub(super) struct TrieWrites {
     wiped: Vec<Nibbles>,
     /// Every node that was hashed, leaves included.
     hashed: HashedNodes,
+    /// What was written at the root is a leaf.
+    root_is_leaf: bool,
 }
 
 impl NodeLog for TrieWrites {
@@ -191,6 +193,7 @@ impl NodeLog for TrieWrites {
 
     fn wrote(&mut self, path: &Nibbles, kind: NodeKind, hash: B256, rlp: &[u8]) {
         self.hashed.add(rlp.len());
+        self.root_is_leaf |= path.is_empty() && kind == NodeKind::Leaf;
         let leaves = match kind {
             NodeKind::Branch { leaves } => leaves,
             NodeKind::Extension => 0,
@@ -215,6 +218,11 @@ impl TrieWrites {
     /// The record at `path` goes, unless one is written there.
     pub(super) fn wipe(&mut self, path: Nibbles) {
         self.wiped.push(path);
+    }
+
+    /// Whether the update left one leaf and nothing else.
+    pub(super) const fn root_is_leaf(&self) -> bool {
+        self.root_is_leaf
     }
 
     /// Every node that was hashed, leaves included.

@@ -87,7 +87,7 @@ fn verify_state(
     let mut next_slot = slots.next().transpose()?;
     for account in tables.accounts()? {
         let (key, account) = account?;
-        let mut storage = StorageRootBuilder::default();
+        let (mut storage, n_before) = (StorageRootBuilder::default(), verified.n_slots);
         while let Some((owner, slot, value)) = next_slot
             && owner <= key
         {
@@ -96,7 +96,8 @@ fn verify_state(
             verified.n_slots += 1;
             next_slot = slots.next().transpose()?;
         }
-        check_account(&key, &account, storage.finish(), codes)?;
+        let has_one_slot = verified.n_slots - n_before == 1;
+        check_account(&key, &account, storage.finish(), has_one_slot, codes)?;
         builder.add(&key, &trie_account(&account.basics, account.storage_root));
         verified.n_accounts += 1;
     }
@@ -120,10 +121,15 @@ fn check_account(
     key: &B256,
     account: &StoredAccount,
     storage_root: B256,
+    has_one_slot: bool,
     codes: &BTreeSet<B256>,
 ) -> Result<(), StoreError> {
     if account.storage_root != storage_root {
         let reason = "its storage root is not that of its slots";
+        return Err(corrupt(Family::Accounts, key.as_slice(), reason));
+    }
+    if account.has_one_slot != has_one_slot {
+        let reason = "it is wrong about having one slot";
         return Err(corrupt(Family::Accounts, key.as_slice(), reason));
     }
     let code_hash = account.basics.code_hash;

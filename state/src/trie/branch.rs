@@ -6,9 +6,13 @@ use super::{
 };
 use alloy_primitives::B256;
 use alloy_trie::Nibbles;
+use std::ops::Range;
 
 /// Children of a branch, one for each next nibble.
 const WIDTH: usize = 16;
+
+/// Where they are.
+const NIBBLES: Range<u8> = 0..16;
 
 /// Longest header of a branch's RLP.
 const MAX_HEADER_BYTES: usize = 3;
@@ -79,7 +83,7 @@ impl Branch {
             return None;
         }
         self.others.pop().or_else(|| {
-            let nibble = self.hashed.trailing_zeros() as u8;
+            let nibble = NIBBLES.clone().find(|nibble| self.hashed & bit(*nibble) != 0)?;
             Some((nibble, self.take(nibble)))
         })
     }
@@ -114,7 +118,7 @@ impl Branch {
     /// Every child in the order of nibbles, empty links where there is none.
     #[cfg(feature = "rocksdb")]
     pub(crate) fn into_children(mut self) -> impl Iterator<Item = (u8, Link)> {
-        (0..WIDTH as u8).map(move |nibble| (nibble, self.take(nibble)))
+        NIBBLES.map(move |nibble| (nibble, self.take(nibble)))
     }
 
     /// Marks children as leaves; false, and nothing is marked, if one of them

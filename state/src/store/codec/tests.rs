@@ -16,10 +16,11 @@ fn hash_or(default: B256) -> impl Strategy<Value = B256> {
 
 fn account() -> impl Strategy<Value = StoredAccount> {
     let nonce = prop_oneof![0..3_u64, any::<u64>()];
-    (word(), nonce, hash_or(KECCAK_EMPTY), hash_or(EMPTY_ROOT_HASH)).prop_map(
-        |(balance, nonce, code_hash, storage_root)| StoredAccount {
+    (word(), nonce, hash_or(KECCAK_EMPTY), hash_or(EMPTY_ROOT_HASH), any::<bool>()).prop_map(
+        |(balance, nonce, code_hash, storage_root, is_one)| StoredAccount {
             basics: AccountBasics { balance, nonce, code_hash },
             storage_root,
+            has_one_slot: is_one && storage_root != EMPTY_ROOT_HASH,
         },
     )
 }
@@ -37,7 +38,7 @@ proptest! {
     }
 
     #[test]
-    fn a_value_has_one_encoding(bytes in collection::vec(any::<u8>(), 0..110), flags in 0..0x40_u8) {
+    fn a_value_has_one_encoding(bytes in collection::vec(any::<u8>(), 0..110), flags in 0..0x80_u8) {
         let bytes = [&[flags], &bytes[..]].concat();
         if let Ok(account) = StoredAccount::decode(&bytes) {
             prop_assert_eq!(account.encode(), bytes.clone());
@@ -83,5 +84,6 @@ fn a_plain_account_is_small() {
         nonce: 300,
         code_hash: KECCAK_EMPTY,
     };
-    assert_eq!(StoredAccount { basics, storage_root: EMPTY_ROOT_HASH }.encode().len(), 13);
+    let account = StoredAccount { basics, storage_root: EMPTY_ROOT_HASH, has_one_slot: false };
+    assert_eq!(account.encode().len(), 13);
 }
