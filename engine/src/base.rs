@@ -7,7 +7,11 @@ use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
 };
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 /// A reader of the base state, with code taken from the engine's cache.
 pub(crate) struct BaseReader<'a> {
@@ -27,6 +31,30 @@ impl<'a> BaseReader<'a> {
             Err(source) => Err(BlockError::base_state(number, None, source)),
         }
     }
+}
+
+/// Time a read takes from which on a base state is slow: longer than any lookup
+/// in memory, shorter than most in a file or on a network.
+const SLOW_READ: Duration = Duration::from_micros(20);
+
+/// Accounts that are read to find out.
+const TRIED: usize = 3;
+
+/// Whether reading from `base`, and not running what was read, is what will
+/// take most of a block's time.
+///
+/// Tries a few of the block's senders. What goes wrong with that is somebody
+/// else's to tell.
+pub(crate) fn is_slow(base: &dyn AnySnapshot, senders: &[Address]) -> bool {
+    let Ok(reader) = base.any_reader() else { return false };
+    let apart = (senders.len() / TRIED).max(1);
+    let mut times = senders.iter().step_by(apart).take(TRIED).map(|sender| {
+        let started = Instant::now();
+        let _ = reader.basic_ref(*sender);
+        started.elapsed()
+    });
+    // Each of them, since any may have been interrupted.
+    times.all(|time| time >= SLOW_READ)
 }
 
 impl fmt::Debug for BaseReader<'_> {

@@ -19,7 +19,8 @@ pub enum Mode {
 /// How workers of the parallel path learn of each other's writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sharing {
-    /// By news with few workers, by a multi-version memory with many.
+    /// By news with few workers, by a multi-version memory with many, or where
+    /// reads of the base state are slow.
     #[default]
     Adaptive,
     /// One worker runs at the frontier, and tells the others, who run ahead,

@@ -8,6 +8,9 @@ pub(crate) trait Crew: Sync {
     /// What decides when each of them goes on.
     type Pace: Pace;
 
+    /// Whether a clock tells anything about how fast they are.
+    const KEEPS_TIME: bool;
+
     /// How many there are, the caller included.
     fn size(&self) -> usize;
 
@@ -22,6 +25,8 @@ pub(crate) trait Crew: Sync {
 
 impl Crew for rayon::ThreadPool {
     type Pace = Unpaced;
+
+    const KEEPS_TIME: bool = true;
 
     fn size(&self) -> usize {
         self.current_num_threads()

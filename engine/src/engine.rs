@@ -2,7 +2,7 @@
 
 use crate::{
     ahead::WithScouts,
-    base::BaseReader,
+    base::{BaseReader, is_slow},
     block::{Block, RecoveredBlock},
     chain_spec::ChainSpec,
     config::{Config, Mode, Sharing},
@@ -17,6 +17,7 @@ use crate::{
     telemetry,
     transactions::Transactions,
 };
+use blockloom_scheduler::Limits;
 use blockloom_state::{AnySnapshot, CodeCache, Snapshot};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -27,6 +28,9 @@ use std::{
 /// Workers up to which news are the better deal: each hears all of them, so what
 /// they cost together grows with the number of workers.
 const MAX_NEWS_WORKERS: usize = 8;
+
+/// Transactions from which on it is worth finding out how slow reads are.
+const MIN_SLOW_TRANSACTIONS: usize = 8;
 
 /// Why an engine could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -134,26 +138,26 @@ impl Engine {
             let planned = watch.lap();
             let stock = Stock { pool: Some(&self.pool), ..stock };
             let is_forced = self.config.mode == Mode::Parallel;
-            if !is_forced && (crew.size() == 1 || !plan.pays_in_parallel()) {
+            let is_slow = self.reads_are_slow(block, base, crew);
+            let pays = is_forced || is_slow || (crew.size() > 1 && plan.pays_in_parallel());
+            if !pays {
                 let mut stats = ExecutionStats::default();
                 let reader = BaseReader::open(base, &self.code, block.header().number)?;
                 let output = stock.run(reader, Some(&plan.rules), &mut stats)?;
                 stats.stages.plan = planned;
                 return Ok((output, stats));
             }
-            let (code, limits, may_give_up) = (&self.code, self.config.limits, !is_forced);
-            if self.shares_news(crew.size()) {
+            let (code, may_give_up) = (&self.code, !is_forced && !is_slow);
+            if !is_slow && self.shares_news(crew.size()) {
                 let (output, mut stats) =
                     WithScouts { stock, base, code, env, plan, may_give_up }.run(crew)?;
                 stats.stages.plan = planned;
                 return Ok((output, stats));
             }
+            let limits = if is_slow { self.reading_limits() } else { self.config.limits };
             let memory = OnceLock::new();
-            let result = Parallel { stock, base, code, limits, env, plan, may_give_up }.run(
-                &memory,
-                &self.memories,
-                crew,
-            );
+            let block = Parallel { stock, base, code, limits, env, plan, is_slow, may_give_up };
+            let result = block.run(&memory, &self.memories, crew);
             if let Some(memory) = memory.into_inner() {
                 self.memories.give_back(memory, &self.pool);
             }
@@ -161,6 +165,27 @@ impl Engine {
             stats.stages.plan = planned;
             Ok((output, stats))
         })
+    }
+
+    /// Whether it is left to the engine how a block is shared, and what there is
+    /// to share is mostly waiting for reads.
+    fn reads_are_slow<C: Crew>(
+        &self,
+        block: &RecoveredBlock,
+        base: &dyn AnySnapshot,
+        crew: &C,
+    ) -> bool {
+        C::KEEPS_TIME
+            && self.config.sharing == Sharing::Adaptive
+            && crew.size() > 1
+            && block.senders.len() >= MIN_SLOW_TRANSACTIONS
+            && is_slow(base, &block.senders)
+    }
+
+    /// Limits where reads are slow: nobody waits for anybody before having read
+    /// what it takes, since running again costs little then.
+    fn reading_limits(&self) -> Limits {
+        Limits { window: u32::MAX, fixed_window: true, ..self.config.limits }
     }
 
     fn shares_news(&self, workers: usize) -> bool {

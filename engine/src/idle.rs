@@ -26,13 +26,19 @@ impl Idle {
         self.rounds = 0;
     }
 
+    /// Whether there has been nothing to do for so long that waiting means
+    /// napping.
+    pub(crate) const fn naps(&self) -> bool {
+        self.rounds > SPINS + YIELDS
+    }
+
     /// Waits one round.
     pub(crate) fn wait(&mut self) {
         if self.rounds <= SPINS {
             for _ in 0..1u32 << self.rounds {
                 hint::spin_loop();
             }
-        } else if self.rounds <= SPINS + YIELDS {
+        } else if !self.naps() {
             thread::yield_now();
         } else {
             thread::park_timeout(NAP);

@@ -38,7 +38,9 @@
 //!   does; the others are *scouts*, each with a state of its own, and hear what
 //!   became final. Nothing is shared while a transaction runs, so the leader
 //!   pays for scouts only where they helped.
-//! - **Memory**, with more: Block-STM's multi-version memory. Workers take
+//! - **Memory**, with more, or where reading the base state takes longer than
+//!   running what was read (a few reads are timed): Block-STM's multi-version
+//!   memory, in which a location is read once for all. Workers take
 //!   transactions from the [scheduler](blockloom_scheduler) and see what any
 //!   lower one has published, final or not; what was committed stays in the
 //!   memory, which the block state takes over at the end.

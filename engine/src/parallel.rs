@@ -27,6 +27,10 @@ use std::{
     sync::OnceLock,
 };
 
+/// Workers that wait for more to do where reads are slow: the others are there
+/// to read, and leave once everything has been started.
+const MAX_WAITING_WORKERS: usize = 8;
+
 /// One block to run in parallel.
 pub(crate) struct Parallel<'a> {
     pub(crate) stock: Stock<'a>,
@@ -36,6 +40,8 @@ pub(crate) struct Parallel<'a> {
     pub(crate) env: EvmEnv,
     /// What is known of each transaction.
     pub(crate) plan: Plan,
+    /// Whether reading is what takes time.
+    pub(crate) is_slow: bool,
     /// Whether the rest of the block may be run one after another once
     /// speculation turns out not to pay.
     pub(crate) may_give_up: bool,
@@ -92,8 +98,9 @@ impl Parallel<'_> {
         crew: &impl Crew,
     ) -> Result<Ended<'m>, BlockError> {
         let total = Mutex::new(ExecutionStats::default());
-        let work = |shared, pace| {
-            let worker = self.work(shared, pace);
+        let work = |index, shared, pace| {
+            let may_leave = self.is_slow && index >= MAX_WAITING_WORKERS;
+            let worker = self.work(shared, pace, may_leave);
             total.lock().add(&worker);
         };
         let mut watch = StopWatch::start();
@@ -104,9 +111,9 @@ impl Parallel<'_> {
         if !pays {
             return Ok((Some(executor), total.into_inner()));
         }
-        let join = |_, pace| {
+        let join = |index, pace| {
             if let Some(shared) = wait_for(gate, pace) {
-                work(shared, pace);
+                work(index, shared, pace);
             }
         };
         crew.run(join, |pace| {
@@ -118,7 +125,7 @@ impl Parallel<'_> {
             let shared = self.share(memory, scheduler, committed);
             if let Some(shared) = gate.get_or_init(|| Some(shared)) {
                 total.lock().workers = crew.size();
-                work(shared, pace);
+                work(0, shared, pace);
             }
         });
         total.lock().stages.parallel = watch.lap();
@@ -142,7 +149,7 @@ impl Parallel<'_> {
     /// committed.
     fn schedule(&self, done: usize) -> Scheduler {
         let transactions = self.stock.transactions;
-        let known = self.plan.known(transactions);
+        let known = self.plan.known(transactions, self.is_slow);
         let scheduler = Scheduler::new(transactions.len(), self.limits, known);
         if let Task::Frontier(mut frontier) = scheduler.next_task() {
             for _ in 0..done {
@@ -178,7 +185,7 @@ impl Parallel<'_> {
 
     /// One worker, from its reader to the end of the block. A panic ends the
     /// block for all of them and becomes an error.
-    fn work<'m>(&'m self, shared: &Shared<'m>, pace: impl Pace) -> ExecutionStats {
+    fn work<'m>(&'m self, shared: &Shared<'m>, pace: impl Pace, may_leave: bool) -> ExecutionStats {
         let worker = || {
             let memory = shared.memory;
             let beneficiary = self.env.block_env.beneficiary;
@@ -186,7 +193,7 @@ impl Parallel<'_> {
             let speculator = Speculator::new(view, &self.env);
             let view = FinalView::new(memory, self.reader()?, beneficiary);
             let frontier_evm = FrontierEvm::new(view, self.env.clone());
-            Ok(Worker::new(shared, speculator, frontier_evm, pace).work())
+            Ok(Worker::new(shared, speculator, frontier_evm, pace, may_leave).work())
         };
         match catch_unwind(AssertUnwindSafe(worker)) {
             Ok(Ok(stats)) => return stats,

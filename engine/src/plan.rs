@@ -126,7 +126,14 @@ impl Plan {
     /// nonce and balance of a sender depend on its previous transaction, and
     /// the token balances that one moves on who moved them before; and one with
     /// a high gas limit may take long.
-    pub(crate) fn known(&self, transactions: &Transactions<'_>) -> impl Iterator<Item = Known> {
+    ///
+    /// Where reads are slow, only what could not read anything waits: a sender's
+    /// next transaction, which is invalid before the one before has run.
+    pub(crate) fn known(
+        &self,
+        transactions: &Transactions<'_>,
+        is_slow: bool,
+    ) -> impl Iterator<Item = Known> {
         let n_transactions = transactions.len();
         let mut by_sender =
             AddressMap::with_capacity_and_hasher(n_transactions, Default::default());
@@ -135,6 +142,9 @@ impl Plan {
         (0..n_transactions).map(move |position| {
             let tx = TxIdx::new(position);
             let before = by_sender.insert(transactions.sender(position), tx);
+            if is_slow {
+                return Known { hint: before.map_or(Hint::None, Hint::After), like: None };
+            }
             if self.transfers[position] {
                 return Known { hint: Hint::AtFrontier, like: None };
             }

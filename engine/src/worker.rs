@@ -88,6 +88,8 @@ pub(crate) struct Worker<'s, 'a, P: Pace> {
     drifts: Vec<Drift>,
     stats: ExecutionStats,
     pace: P,
+    /// Whether the others can do without it once there is nothing to start.
+    may_leave: bool,
 }
 
 impl<'s, 'a, P: Pace> Worker<'s, 'a, P> {
@@ -96,6 +98,7 @@ impl<'s, 'a, P: Pace> Worker<'s, 'a, P> {
         speculator: Speculator<View<'a, P>>,
         frontier_evm: FrontierEvm<'a>,
         pace: P,
+        may_leave: bool,
     ) -> Self {
         Self {
             shared,
@@ -107,6 +110,7 @@ impl<'s, 'a, P: Pace> Worker<'s, 'a, P> {
             drifts: Vec::new(),
             stats: ExecutionStats::default(),
             pace,
+            may_leave,
         }
     }
 
@@ -117,6 +121,7 @@ impl<'s, 'a, P: Pace> Worker<'s, 'a, P> {
         loop {
             match self.shared.scheduler.next_task() {
                 Task::Done => return self.stats,
+                Task::Idle if self.may_leave && idle.naps() => return self.stats,
                 Task::Idle => {
                     self.pace.wait(&mut idle);
                     continue;

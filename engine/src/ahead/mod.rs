@@ -123,7 +123,11 @@ impl WithScouts<'_> {
             block,
             transactions,
             plan: &self.plan,
-            lookahead: Lookahead::new(n_transactions, stretch, self.plan.known(transactions)),
+            lookahead: Lookahead::new(
+                n_transactions,
+                stretch,
+                self.plan.known(transactions, false),
+            ),
             outcomes: (0..n_transactions).map(|_| Mutex::new(None)).collect(),
             news: (0..n_transactions).map(|_| OnceLock::new()).collect(),
             n_scouts,

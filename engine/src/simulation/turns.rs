@@ -159,6 +159,8 @@ pub(super) struct Paced<'t> {
 }
 
 impl<'t> Crew for VirtualCrew<'t> {
+    const KEEPS_TIME: bool = false;
+
     type Pace = Paced<'t>;
 
     fn size(&self) -> usize {

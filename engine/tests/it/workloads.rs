@@ -1,8 +1,15 @@
 //! Generated blocks with known answers, on every path.
 
 use crate::support::{check, engines, jitter::Jitter};
-use blockloom_engine::{BlockOutput, ChainSpec, Limits, RecoveredBlock};
+use alloy_primitives::{Address, B256, U256};
+use blockloom_engine::{BlockOutput, ChainSpec, Config, Engine, Limits, RecoveredBlock};
 use blockloom_fixtures::workload::{Family, Parameters, Workload, catalogue};
+use blockloom_state::{MemoryState, MemoryStateError};
+use revm::{
+    DatabaseRef,
+    state::{AccountInfo, Bytecode},
+};
+use std::time::{Duration, Instant};
 
 /// Transactions of each block: enough for workers to meet.
 const TRANSACTIONS: usize = 60;
@@ -61,4 +68,58 @@ fn executions_are_bounded_on_the_worst_of_blocks() {
         }
     }
     assert!(more_than_once > 0, "nothing was executed twice, so nothing was bounded");
+}
+
+/// A state each read of which takes a while, however quick the machine is.
+#[derive(Debug)]
+struct Slow<'a>(&'a MemoryState);
+
+impl Slow<'_> {
+    fn pass_time(&self) {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_micros(40) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+impl DatabaseRef for Slow<'_> {
+    type Error = MemoryStateError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, MemoryStateError> {
+        self.pass_time();
+        self.0.basic_ref(address)
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, MemoryStateError> {
+        self.pass_time();
+        self.0.code_by_hash_ref(hash)
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, MemoryStateError> {
+        self.pass_time();
+        self.0.storage_ref(address, slot)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, MemoryStateError> {
+        self.0.block_hash_ref(number)
+    }
+}
+
+#[test]
+fn slow_reads_are_shared_among_workers_whatever_the_block() {
+    let spec = ChainSpec::mainnet();
+    for workers in [2, 12] {
+        let engine = Engine::new(Config { workers, ..Config::default() }).expect("it starts");
+        for (_, workload) in workloads() {
+            let block = recovered(&workload);
+            let oracle = engine.execute_sequential(&spec, &block, &workload.base);
+            let executed = engine.execute(&spec, &block, &Slow(&workload.base));
+            let executed = executed.expect("the block is valid");
+            let name = &workload.name;
+            assert_eq!(executed.output, oracle.expect("the block is valid").output, "{name}");
+            let is_shared = block.senders.len() >= 8;
+            assert_eq!(executed.stats.workers == workers, is_shared, "{name}");
+        }
+    }
 }
