@@ -163,7 +163,7 @@ impl Engine {
         })
     }
 
-    fn shares_news(&self, workers: usize) -> bool {
+    pub(crate) fn shares_news(&self, workers: usize) -> bool {
         match self.config.sharing {
             Sharing::Adaptive => workers <= MAX_NEWS_WORKERS,
             Sharing::News => true,
