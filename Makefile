@@ -86,6 +86,12 @@ conformance: build ## every official test case and mainnet block in DATA
 fuzz: build ## a million random transactions, in parallel and sequentially, from SEED
 	$(BLOCKLOOM) fuzz --seed $(SEED) --blocks 46000 --workers $(WORKERS) --out target
 
+# Failing reads and panics are among what the blocks meet, so what those leave
+# behind would show as well.
+.PHONY: soak
+soak: build ## 20,000 random blocks from SEED, during which memory must stay flat
+	$(BLOCKLOOM) fuzz --soak --seed $(SEED) --blocks 20000 --workers $(WORKERS) --out target
+
 # What cargo-fuzz sets for `-s none`, so that the stable toolchain will do.
 COVERAGE := --cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
 	-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-trace-compares \

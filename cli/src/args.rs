@@ -336,7 +336,9 @@ pub struct BenchArgs {
 /// Arguments of `blockloom inspect`.
 ///
 /// Simulated speedups are those of the engine's own workers under a virtual clock, which moves by
-/// what each transaction takes alone; they are no measurements.
+/// what transactions and the steps between them take on this machine; they are no measurements.
+/// Beside them stands what real workers come to, where there are as many cores: medians of ratios,
+/// sequential by parallel, of runs that take turns.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
     /// Generated workloads by name (see `blockloom bench --list`), mainnet block files, or folders
@@ -353,6 +355,10 @@ pub struct InspectArgs {
     /// Do not measure beside the simulation what this machine's cores come to.
     #[arg(long)]
     pub no_measure: bool,
+    /// Fail with exit status 1 if a simulated speedup is not within so many percent of the one
+    /// measured beside it.
+    #[arg(long, value_name = "PERCENT", conflicts_with = "no_measure", value_parser = percent)]
+    pub within: Option<f64>,
     /// Gas that generated blocks use, with an optional k, M or G.
     #[arg(long, value_name = "GAS", default_value = "30M", value_parser = gas)]
     pub gas: u64,
@@ -519,6 +525,11 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text.trim().parse().map_err(|error| format!("{error}"))?;
+    if number >= 0.0 { Ok(number) } else { Err("a percentage from 0 on is needed".to_owned()) }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -298,6 +298,21 @@ pub enum CliError {
         /// Most bytes in use since.
         most: u64,
     },
+    /// A simulated speedup is too far from the measured one.
+    #[error(
+        "{block}, {workers} workers: the simulation is off by {:+.1} %, more than {percent} %",
+        difference * 100.0
+    )]
+    Uncalibrated {
+        /// The block.
+        block: String,
+        /// How many workers.
+        workers: usize,
+        /// Simulated by measured, less one.
+        difference: f64,
+        /// Most percent that were asked for.
+        percent: f64,
+    },
     /// There is no such workload, and no such file.
     #[error(
         "{name}: no such workload or file; {}`blockloom bench --list` lists the workloads",
@@ -349,6 +364,7 @@ impl CliError {
             Self::InvalidBlock { .. }
             | Self::Disagreement { .. }
             | Self::Grew { .. }
+            | Self::Uncalibrated { .. }
             | Self::OtherReceipt { .. }
             | Self::Unequal { .. }
             | Self::Damaged { .. }

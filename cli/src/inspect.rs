@@ -1,10 +1,13 @@
 //! `blockloom inspect`: what bounds the speedup of a block, and what a virtual
 //! clock says that more workers than there are cores would come to.
 //!
-//! What each transaction costs is measured, alone and in order. The workers of
-//! the simulation are the engine's own, and run the real transactions; only the
-//! clock is made up: it moves by those costs. The stages around the parallel
-//! part are measured as they are.
+//! What each transaction costs is measured, alone and in order, and so is what
+//! workers do beside that. The workers of the simulation are the engine's own,
+//! and run the real transactions; only the clock is made up: it moves by those
+//! costs. The stages around the parallel part are measured as they are.
+//!
+//! Where the machine has the cores, real workers are measured as well, in turns
+//! with the sequential path, and stand beside what was simulated.
 
 use crate::{
     CliError, Console, InspectArgs,
@@ -12,7 +15,7 @@ use crate::{
     console::table,
 };
 use blockloom_benches::{Engines, Measurement, Protocol, Workload, WorkloadError, measure};
-use blockloom_engine::{BlockError, Config, Costs, Engine, Mode, Order, Simulation};
+use blockloom_engine::{BlockError, Calibration, Config, Costs, Engine, Mode, Order, Simulation};
 use blockloom_fixtures::workload::Parameters;
 use serde::Serialize;
 use std::{num::NonZero, sync::Arc, thread, time::Duration};
@@ -39,8 +42,28 @@ pub struct Inspection {
     /// The longest chain of transactions each of which depends on the one
     /// before.
     pub critical_path_ms: f64,
+    /// What else workers do, as measured for the simulations.
+    pub steps: Steps,
     /// What more workers come to.
     pub speedups: Vec<Speedup>,
+}
+
+/// What workers do beside running transactions, measured on this machine and
+/// with this block.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Steps {
+    /// Microseconds until a thread that was asleep works.
+    pub waking_us: f64,
+    /// What a core at work takes beside another one, by what it takes alone.
+    pub crowding: f64,
+    /// What running ahead takes, by what running in order does, where workers
+    /// tell each other what is final.
+    pub ahead: f64,
+    /// Nanoseconds to judge a result of an average transaction and make it
+    /// final.
+    pub judge_ns: f64,
+    /// Nanoseconds to take over what an average transaction did.
+    pub hear_ns: f64,
 }
 
 /// Speedup over stock sequential revm with so many workers.
@@ -55,13 +78,17 @@ pub struct Speedup {
     pub bound: f64,
     /// On this machine, where it has so many cores.
     pub measured: Option<f64>,
+    /// Simulated by measured, less one.
+    pub difference: Option<f64>,
 }
 
 /// Inspects what `args` names and reports to `console`.
 ///
 /// # Errors
 ///
-/// [`CliError`] if there is no such workload or file, or a block is refused.
+/// [`CliError`] if there is no such workload or file, or a block is refused;
+/// [`CliError::Uncalibrated`] if `args` asks for simulations that are close to
+/// what is measured, and one is not.
 pub fn inspect(args: &InspectArgs, console: &mut Console<'_>) -> Result<Vec<Inspection>, CliError> {
     let engine = Engine::new(Config::default())?;
     let n_cores = thread::available_parallelism().map_or(1, NonZero::get);
@@ -78,11 +105,14 @@ pub fn inspect(args: &InspectArgs, console: &mut Console<'_>) -> Result<Vec<Insp
         let measured = measured(args, &workload, &engines)?;
         let speedups = args.simulate.iter().map(|workers| {
             let measured = measured.iter().find(|one| one.workers == *workers);
+            let measured = measured.map(|one| one.ratio);
+            let simulated = simulated(&engine, &workload, &costs, *workers)?;
             Ok(Speedup {
                 workers: *workers,
-                simulated: simulated(&engine, &workload, &costs, *workers)?,
+                simulated,
                 bound: bound(&costs, *workers),
-                measured: measured.map(|one| one.ratio),
+                measured,
+                difference: measured.map(|measured| simulated / measured - 1.0),
             })
         });
         let inspection = Inspection {
@@ -93,13 +123,46 @@ pub fn inspect(args: &InspectArgs, console: &mut Console<'_>) -> Result<Vec<Insp
             total_ms: milliseconds(costs.total()),
             largest_ms: milliseconds(costs.largest()),
             critical_path_ms: milliseconds(costs.critical_path()),
+            steps: Steps::of(&costs),
             speedups: speedups.collect::<Result<_, CliError>>()?,
         };
         console.record(&inspection)?;
         report(&inspection, console)?;
         inspections.push(inspection);
     }
-    Ok(inspections)
+    match args.within {
+        Some(percent) => check(&inspections, percent).map(|()| inspections),
+        None => Ok(inspections),
+    }
+}
+
+/// Whether every simulation is as close to what was measured as that.
+fn check(inspections: &[Inspection], percent: f64) -> Result<(), CliError> {
+    let all = inspections.iter().flat_map(|one| one.speedups.iter().map(move |of| (one, of)));
+    let found = all.filter_map(|(one, of)| Some((one, of.workers, of.difference?)));
+    let worst = found.max_by(|(.., one), (.., other)| one.abs().total_cmp(&other.abs()));
+    match worst {
+        Some((one, workers, difference)) if difference.abs() * 100.0 > percent => {
+            Err(CliError::Uncalibrated { block: one.block.clone(), workers, difference, percent })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Steps {
+    fn of(costs: &Costs) -> Self {
+        let Calibration { waking, crowding, news, .. } = &costs.calibration;
+        let n_txs = costs.transactions.len().max(1);
+        let n_reads: usize = costs.transactions.iter().map(|one| one.n_reads).sum();
+        let hear: Duration = costs.transactions.iter().map(|one| one.hear).sum();
+        Self {
+            waking_us: waking.as_secs_f64() * 1e6,
+            crowding: *crowding as f64 / 1e3,
+            ahead: news.ahead_permille as f64 / 1e3,
+            judge_ns: news.judge.time(n_reads / n_txs).as_secs_f64() * 1e9,
+            hear_ns: hear.as_secs_f64() * 1e9 / n_txs as f64,
+        }
+    }
 }
 
 /// Parallel against sequential in turns, at the worker counts of `engines`.
@@ -130,9 +193,8 @@ fn simulated(
         let Workload { spec, block, base, .. } = workload;
         let run = engine.simulate(spec, block, base, &simulation);
         let executed = run.result.map_err(|source| refused(workload, source))?;
-        let stages = executed.stats.stages;
-        let around = stages.plan + stages.open + stages.gather + stages.sequential + stages.close;
-        best = best.min(around + run.time);
+        let stats = executed.stats;
+        best = best.min(stats.elapsed.saturating_sub(stats.stages.parallel) + run.time);
     }
     Ok(costs.sequential.as_secs_f64() / best.as_secs_f64())
 }
@@ -163,13 +225,20 @@ fn report(inspection: &Inspection, console: &mut Console<'_>) -> Result<(), CliE
         inspection.critical_path_ms,
         inspection.largest_ms,
     ))?;
-    let mut rows = table(["workers", "simulated speedup", "bound", "measured"]);
-    for Speedup { workers, simulated, bound, measured } in &inspection.speedups {
+    let Steps { waking_us, crowding, ahead, judge_ns, hear_ns } = inspection.steps;
+    console.line(&format!(
+        "for the simulation measured here, now: waking {waking_us:.1} µs; two cores at work \
+         {crowding:.2} × alone; running ahead {ahead:.2} × in order; judging {judge_ns:.0} ns, \
+         hearing {hear_ns:.0} ns a transaction"
+    ))?;
+    let mut rows = table(["workers", "simulated speedup", "bound", "measured", "difference"]);
+    for Speedup { workers, simulated, bound, measured, difference } in &inspection.speedups {
         rows.add_row([
             workers.to_string(),
             format!("{simulated:.2}"),
             format!("{bound:.2}"),
             measured.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}")),
+            difference.map_or_else(|| "–".to_owned(), |part| format!("{:+.1} %", part * 100.0)),
         ]);
     }
     console.line(&rows.to_string())

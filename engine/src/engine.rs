@@ -188,7 +188,7 @@ impl Engine {
         Limits { window: u32::MAX, fixed_window: true, ..self.config.limits }
     }
 
-    fn shares_news(&self, workers: usize) -> bool {
+    pub(crate) fn shares_news(&self, workers: usize) -> bool {
         match self.config.sharing {
             Sharing::Adaptive => workers <= MAX_NEWS_WORKERS,
             Sharing::News => true,

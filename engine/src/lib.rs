@@ -182,5 +182,7 @@ pub use output::{BlockOutput, Executed, ExecutionStats, Stages};
 pub use pace::Point;
 pub use pipeline::{Ended, Load, PipelineConfig, Stages as PipelineStages, pipeline};
 pub use senders::recover;
-pub use simulation::{Costs, Measured, Order, Simulated, Simulation, Step};
+pub use simulation::{
+    Ahead, Calibration, Costs, Measured, Order, Simulated, Simulation, Step, StepCost, StepCosts,
+};
 pub use telemetry::describe_metrics;

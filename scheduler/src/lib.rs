@@ -97,22 +97,24 @@
 //! - `tests`: one thread steps four workers through random interleavings of
 //!   blocks of up to eleven transactions, whole tasks at a time.
 //! - `model::pairs`, by [loom](https://docs.rs/loom): each claim and what it
-//!   publishes (latch, status, prefix, stage, reach, doubts, blocking against
-//!   finishing), all interleavings of two threads and all values that acquire
+//!   publishes (latch, status, prefix, stage, giving back, reach, doubts,
+//!   blocking against finishing), all interleavings of two threads and all values that acquire
 //!   and release leave open; and whole blocks of two transactions on two
 //!   workers, and of three with one scout, up to three preemptions.
 //! - `model::blocks`, by [shuttle](https://docs.rs/shuttle): blocks of four to
 //!   six transactions on three workers, 2,000 random schedules and as many with
 //!   up to three preemptions each: ending a block, handing over the frontier,
 //!   cancelling at any moment and in the middle of a commit, a panic in the
-//!   middle of a transaction, scouts that are sent home. It knows sequentially
-//!   consistent memory only, which is what this crate asks for.
+//!   middle of a transaction, scouts that are sent home, and such that give back
+//!   what they began. It knows sequentially consistent memory only, which is
+//!   what this crate asks for.
 //!
 //! Both check this very code: the features `loom` and `shuttle` change what
 //! `sync` hands out, and nothing else. Neither is for production. `mistake`
 //! lists what is broken on purpose, one at a time, to see that it is found:
 //! claims in two steps, changes that publish nothing, a prefix that moves before
-//! its transaction is final, a look at a writer without its lock.
+//! its transaction is final, a look at a writer without its lock, a transaction
+//! that is given back twice or never.
 //!
 //! ```sh
 //! cargo test -p blockloom-scheduler --features loom model::

@@ -24,6 +24,12 @@ pub(crate) enum Mistake {
     StageInTwoSteps,
     /// Who sees that a transaction ran does not see its result.
     StageUnordered,
+    /// A transaction that is given back stays with who has begun it.
+    GivenBackNever,
+    /// It is given back once more, when somebody else may have it.
+    GivenBackTwice,
+    /// Who takes it next does not see what the one before did.
+    GivenBackUnordered,
     /// Whether the writer has finished is looked at before its list is locked.
     BlockUnlocked,
 }

@@ -26,7 +26,7 @@ pub(crate) enum Stage {
 /// | `get`    | everybody                 | `SeqCst` | `finish`: who sees `Ran` sees the result |
 /// | `claim`  | scouts and the frontier   | `SeqCst` | `claim` by another: one of them wins |
 /// | `finish` | who claimed it            | `SeqCst` | `get` by the frontier               |
-/// | `give_back` | who claimed it         | `SeqCst` | `claim` by the next                 |
+/// | `give_back` | who claimed it         | `SeqCst` | `claim` by the next: the one before has left it |
 #[derive(Debug)]
 pub(crate) struct StageCell(AtomicU32);
 
@@ -56,7 +56,14 @@ impl StageCell {
     }
 
     pub(crate) fn give_back(&self) {
-        self.0.store(Stage::Free as u32, Ordering::SeqCst);
+        let ordering = Mistake::GivenBackUnordered.ordering();
+        if Mistake::GivenBackNever.is_made() {
+            return;
+        }
+        self.0.store(Stage::Free as u32, ordering);
+        if Mistake::GivenBackTwice.is_made() {
+            self.0.store(Stage::Free as u32, ordering);
+        }
     }
 
     pub(crate) fn finish(&self) {

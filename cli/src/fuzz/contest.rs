@@ -11,7 +11,7 @@ use blockloom_engine::{
     BlockError, BlockOutput, ChainSpec, Config, Engine, InternalError, RecoveredBlock,
 };
 use blockloom_fixtures::{
-    handmade::{CHAIN_ID, Faulty, Flaky, Jitter, Key, network},
+    handmade::{CHAIN_ID, Faulty, Flaky, Jitter, Key, ON_FIRE, network},
     random::{Draft, Entropy, RandomBlock, shrink},
 };
 use blockloom_state::{ErasedReader, MemoryState};
@@ -120,8 +120,7 @@ impl Contest {
                 .entry((schedule.config.access_list, is_broken))
                 .or_insert_with(|| block.run_sequentially(engine, is_broken));
             let got = block.run(engine, schedule.disturbance);
-            let is_flaky = matches!(schedule.disturbance, Disturbance::Flaky { .. });
-            if is_flaky && is_base_failure(&got) {
+            if schedule.disturbance.is_told_by(&got) {
                 continue;
             }
             let differences = between_results(&got, expected);
@@ -235,6 +234,9 @@ impl Match {
             Disturbance::Flaky { one_in, start } => {
                 self.run_on(engine, Flaky::new(state, one_in, start))
             }
+            Disturbance::Panics { one_in, start } => {
+                self.run_on(engine, Flaky::new(state, one_in, start).panicking())
+            }
         }
     }
 
@@ -262,7 +264,15 @@ impl Match {
     }
 }
 
-/// Whether the base state was to blame, as it is where it fails now and then.
-const fn is_base_failure(answer: &Answer) -> bool {
-    matches!(answer, Err(BlockError::Internal { reason: InternalError::BaseState { .. }, .. }))
+impl Disturbance {
+    /// Whether `answer` tells of what the base state does now and then, so that
+    /// there is nothing to compare.
+    fn is_told_by(self, answer: &Answer) -> bool {
+        let Err(BlockError::Internal { reason, .. }) = answer else { return false };
+        match (self, reason) {
+            (Self::Flaky { .. }, InternalError::BaseState { .. }) => true,
+            (Self::Panics { .. }, InternalError::Panic { message }) => message == ON_FIRE,
+            _ => false,
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub(super) enum Disturbance {
     Broken(u64),
     /// One read in so many fails, counted from a start.
     Flaky { one_in: u64, start: u64 },
+    /// One read in so many panics, counted from a start.
+    Panics { one_in: u64, start: u64 },
 }
 
 /// One way to run a block.
@@ -34,10 +36,14 @@ impl Schedule {
             0..4 => Disturbance::None,
             4..12 => Disturbance::Delays(entropy.below(u64::MAX)),
             12..14 => Disturbance::Broken(entropy.below(u64::MAX)),
-            _ => Disturbance::Flaky {
-                one_in: entropy.pick(&[3, 20, 100, 400]),
-                start: entropy.below(400),
-            },
+            kind => {
+                let one_in = entropy.pick(&[3, 20, 100, 400]);
+                let start = entropy.below(400);
+                match kind {
+                    14 => Disturbance::Flaky { one_in, start },
+                    _ => Disturbance::Panics { one_in, start },
+                }
+            }
         };
         Self { engine, config: configs[engine], disturbance }
     }
@@ -46,7 +52,7 @@ impl Schedule {
     pub(super) const fn delays(&self) -> Option<u64> {
         match self.disturbance {
             Disturbance::Delays(seed) | Disturbance::Broken(seed) => Some(seed),
-            Disturbance::None | Disturbance::Flaky { .. } => None,
+            Disturbance::None | Disturbance::Flaky { .. } | Disturbance::Panics { .. } => None,
         }
     }
 }
@@ -63,6 +69,9 @@ impl fmt::Display for Schedule {
             Disturbance::Broken(seed) => write!(f, "broken locations, delays of seed {seed}"),
             Disturbance::Flaky { one_in, start } => {
                 write!(f, "one read in {one_in} fails from {start} on")
+            }
+            Disturbance::Panics { one_in, start } => {
+                write!(f, "one read in {one_in} panics from {start} on")
             }
         }
     }

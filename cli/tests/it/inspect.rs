@@ -26,11 +26,36 @@ fn simulated_speedups_stay_below_their_bounds() {
         for speedup in speedups {
             assert!(speedup["simulated"].as_f64() > Some(0.0), "{one}");
             assert!(speedup["bound"].as_f64() >= Some(1.0), "{one}");
-            assert!(speedup["measured"].is_null(), "{one}");
+            assert!(speedup["measured"].is_null() && speedup["difference"].is_null(), "{one}");
         }
+    }
+    for one in &found {
+        assert!(one["steps"]["waking_us"].as_f64() > Some(0.0), "{one}");
+        assert!(one["steps"]["crowding"].as_f64() >= Some(1.0), "{one}");
+        assert!(one["steps"]["ahead"].as_f64() > Some(0.0), "{one}");
     }
     let bound = |position: usize| found[position]["speedups"][2]["bound"].as_f64();
     assert!(bound(0) > bound(1), "independent transactions can be shared, a chain cannot");
+}
+
+#[test]
+fn what_is_simulated_stands_beside_what_is_measured() {
+    let args = ["inspect", "hot_slot", "--gas", "1M", "--samples", "2", "--simulate", "1"];
+    let found = run_ok(args.iter().chain(&["--json", "--within", "1e9"])).totals();
+    let speedup = &found["speedups"][0];
+    let [simulated, measured, difference] =
+        ["simulated", "measured", "difference"].map(|key| speedup[key].as_f64().unwrap());
+    assert!((simulated / measured - 1.0 - difference).abs() < 1e-9, "{found}");
+    let people = run_ok(args).stdout;
+    for word in ["difference", " %", "measured here, now", "waking"] {
+        assert!(people.contains(word), "{word:?} is not in {people}");
+    }
+    // No two clocks agree to the last digit.
+    let refused = run(args.iter().chain(&["--within", "0"]));
+    refused.assert_refused(1, &["hot_slot, 1 workers", "off by"]);
+    run(["inspect", "hot_slot", "--within", "-1"]).assert_refused(2, &["--within"]);
+    run(["inspect", "hot_slot", "--within", "1", "--no-measure"])
+        .assert_refused(2, &["--no-measure"]);
 }
 
 #[test]

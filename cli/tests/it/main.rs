@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bench;
+mod cancel;
 mod conformance;
 mod crash;
 mod data;
@@ -13,6 +14,7 @@ mod faults;
 mod fuzz;
 mod http;
 mod inspect;
+mod memory;
 mod node;
 mod pipeline;
 mod program;

@@ -87,6 +87,7 @@ impl WithScouts<'_> {
         let (tally, state, env) = Stock::take_apart(executor);
         let board = self.board(n_scouts, tally.receipts.len(), probe);
         stats.workers = n_scouts + 1;
+        stats.stages.open += watch.lap();
         let total = Mutex::new(stats);
         let scout = |index, pace| {
             let scout = self.scout(ScoutId(index - 1), &board, pace);

@@ -140,6 +140,8 @@ where
     let result = thread::scope(|scope| {
         let (gauge, ended, over, stop) = (&gauge, &ended, &over, &stop);
         let (waiting, make_ready) = (&waiting, &make_ready);
+        // If `report` panics, for whoever waits for the source.
+        let _over = over.when_dropped();
         let mut threads = Vec::new();
         for _ in 0..config.threads.max(1) {
             threads.push(scope.spawn(move || {

@@ -1,5 +1,8 @@
 use super::*;
-use std::sync::mpsc::channel;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc::{Sender, channel},
+};
 
 const CONFIG: PipelineConfig = PipelineConfig { threads: 3, ahead: 4, behind: 2 };
 
@@ -160,8 +163,138 @@ fn a_panic_in_any_stage_is_the_callers() {
             report: |_| Ok(()),
             stop: || false,
         };
-        let run = std::panic::AssertUnwindSafe(|| pipeline(&CONFIG, source, stages));
-        let panic = std::panic::catch_unwind(run).unwrap_err();
+        let run = AssertUnwindSafe(|| pipeline(&CONFIG, source, stages));
+        let panic = catch_unwind(run).unwrap_err();
         assert_eq!(*panic.downcast::<String>().unwrap(), format!("panic in {stage}"));
+    }
+}
+
+/// A source that has given so many blocks and then nothing more, but does not
+/// end as long as the sender is there.
+fn silent_after(n_blocks: u64) -> (Sender<Result<u64, ()>>, Receiver<Result<u64, ()>>) {
+    let (send, receive) = channel();
+    for block in 0..n_blocks {
+        send.send(Ok(block)).unwrap();
+    }
+    (send, receive)
+}
+
+#[test]
+fn a_panic_in_any_stage_is_the_callers_while_the_source_is_silent() {
+    for stage in ["ready", "execute", "seal", "settle", "report"] {
+        for last in [0, 3] {
+            let at = move |here: &str, block: u64| {
+                if here == stage && block == last {
+                    resume_unwind(Box::new(stage));
+                }
+                block
+            };
+            let (send, receive) = silent_after(last + 1);
+            let stages = Stages {
+                make_ready: |block| at("ready", block),
+                execute: |block, _| Ok(at("execute", block)),
+                seal: |block| Ok(at("seal", block)),
+                settle: |blocks: &mut [u64]| {
+                    blocks.iter().for_each(|block| {
+                        at("settle", *block);
+                    });
+                    Ok(())
+                },
+                report: |block| {
+                    at("report", block);
+                    Ok(())
+                },
+                stop: || false,
+            };
+            let run = AssertUnwindSafe(|| pipeline(&CONFIG, receive.into_iter(), stages));
+            let panic = catch_unwind(run).unwrap_err();
+            assert_eq!(*panic.downcast::<&str>().unwrap(), stage);
+            drop(send);
+        }
+    }
+}
+
+#[test]
+fn a_fault_in_any_stage_ends_it_while_the_source_is_silent() {
+    for stage in ["execute", "seal", "settle", "report"] {
+        let at = move |here: &'static str, block: u64| {
+            if here == stage && block == 3 { Err(here) } else { Ok(block) }
+        };
+        let (send, receive) = silent_after(4);
+        let source = receive.into_iter().map(|block| block.map_err(|()| "read"));
+        let mut reported = Vec::new();
+        let stages = Stages {
+            make_ready: |block| block,
+            execute: |block, _| at("execute", block),
+            seal: |block| at("seal", block),
+            settle: |blocks: &mut [u64]| {
+                blocks.iter().try_for_each(|block| at("settle", *block).map(drop))
+            },
+            report: |block| {
+                reported.push(at("report", block)?);
+                Ok(())
+            },
+            stop: || false,
+        };
+        assert_eq!(pipeline(&CONFIG, source, stages), Err(stage));
+        // Those that were settled with it are not known to be.
+        let is_prefix = reported.iter().copied().eq(0..reported.len() as u64);
+        assert!(is_prefix && reported.len() <= 3, "{stage}: {reported:?}");
+        assert!(stage == "settle" || reported.len() == 3, "{stage}: {reported:?}");
+        drop(send);
+    }
+}
+
+/// The caller may want to stop while any stage is at any block: then what was
+/// executed is sealed and reported, and nothing else.
+#[test]
+fn a_pipeline_can_be_cancelled_at_any_moment() {
+    const BLOCKS: u64 = 12;
+    for stage in ["ready", "execute", "seal", "settle", "report"] {
+        for at in 0..BLOCKS {
+            let cancelled = Mutex::new(false);
+            let pass = |here: &str, block: u64| {
+                if here == stage && block == at {
+                    *cancelled.lock() = true;
+                }
+                block
+            };
+            let (mut executed, mut sealed, mut reported) = (0, 0, 0);
+            let stages = Stages {
+                make_ready: |block| pass("ready", block),
+                execute: |block, _| {
+                    executed += 1;
+                    Ok(pass("execute", block))
+                },
+                seal: |block| {
+                    sealed += 1;
+                    Ok(pass("seal", block))
+                },
+                settle: |blocks: &mut [u64]| {
+                    blocks.iter().for_each(|block| {
+                        pass("settle", *block);
+                    });
+                    Ok(())
+                },
+                report: |block: u64| {
+                    assert_eq!(block, reported, "in order");
+                    reported += 1;
+                    pass("report", block);
+                    Ok(())
+                },
+                stop: || *cancelled.lock(),
+            };
+            let ended = pipeline(&CONFIG, (0..BLOCKS).map(Ok::<_, ()>), stages);
+            let what = format!("{stage} at {at}: {executed} executed");
+            assert_eq!((executed, executed), (sealed, reported), "{what}");
+            match ended {
+                Ok(Ended::Stopped) => {}
+                Ok(Ended::AtEnd) => assert_eq!(executed, BLOCKS, "{what}"),
+                Err(()) => panic!("{what}"),
+            }
+            if stage == "execute" {
+                assert_eq!(executed, at + 1, "{what}");
+            }
+        }
     }
 }

@@ -1,49 +1,29 @@
-//! What the steps of a worker cost.
+//! What the steps of a worker cost, all of it measured: the transactions here,
+//! everything else in `calibration`.
 
-use super::turns::Virtual;
+use super::{
+    calibration::{Ahead, Calibration, StepCosts},
+    turns::Virtual,
+};
 use crate::{
     base::BaseReader,
     block::RecoveredBlock,
     chain_spec::ChainSpec,
     engine::Engine,
     error::BlockError,
-    output::ExecutionStats,
+    output::{ExecutionStats, StopWatch},
     pace::Point,
     stock::{Observer, Stock},
     transactions::Transactions,
     transfer::TransferRules,
 };
 use alloy_primitives::{Address, U256, map::HashMap};
-use blockloom_state::AnySnapshot;
+use blockloom_state::{AnySnapshot, BlockState, Delta, ErasedReader, MemoryState};
 use revm::{
     context_interface::result::{HaltReason, ResultAndState},
     state::{Account, EvmState},
 };
 use std::time::{Duration, Instant};
-
-/// Nanoseconds until a thread that was asleep works.
-pub(super) const WAKING: u64 = 40_000;
-
-/// Running ahead costs so many hundredths of what running in order does: every
-/// read is written down.
-const AHEAD_PERCENT: u64 = 110;
-
-/// Nanoseconds to compare one location at the frontier, or before.
-const COMPARE: u64 = 25;
-
-/// Nanoseconds to tell others of one location, or to take over what they tell.
-const TELL: u64 = 40;
-
-/// Nanoseconds of whatever else belongs to a step.
-const STEP: u64 = 150;
-
-/// Nanoseconds of the first round of waiting; each of the next few takes twice
-/// as long, and later ones as long as a nap.
-const WAIT: u64 = 20;
-const DOUBLINGS: u32 = 6;
-const YIELDS: u32 = 16;
-const YIELD: u64 = 1_000;
-const NAP: u64 = 110_000;
 
 /// What one transaction costs, and what it depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +36,12 @@ pub struct Measured {
     /// such locations: slots it reads, accounts that pay or change. Credits to
     /// an account whose balance is not spent do not count.
     pub after: Vec<usize>,
+    /// Whether it is a plain transfer, which is computed when its turn comes.
+    pub is_transfer: bool,
+    /// To write down for others what it did.
+    pub tell: Duration,
+    /// To take that over.
+    pub hear: Duration,
 }
 
 /// What the transactions of a block cost when they are run alone.
@@ -65,6 +51,8 @@ pub struct Costs {
     pub transactions: Vec<Measured>,
     /// The whole block by [`Engine::execute_sequential`].
     pub sequential: Duration,
+    /// What else workers do.
+    pub calibration: Calibration,
 }
 
 impl Costs {
@@ -92,34 +80,100 @@ impl Costs {
         ends.into_iter().max().unwrap_or_default()
     }
 
-    /// Nanoseconds of what `worker` is about to do.
-    pub(super) fn of(&self, worker: &Virtual) -> u64 {
-        let Some(measured) = self.transactions.get(worker.tx.position()) else { return STEP };
-        let run = u64::try_from(measured.run.as_nanos()).unwrap_or(u64::MAX);
-        let n_reads = measured.n_reads as u64;
-        match worker.pending {
+    /// Nanoseconds of what the worker `index` is about to do, while so many
+    /// transactions are final.
+    pub(super) fn of(&self, workers: &[Virtual], index: usize, crew: &Crew) -> u64 {
+        let worker = &workers[index];
+        if worker.pending == Point::Wait {
+            let (waits, heard) = (&self.calibration.waits, self.heard(worker, crew));
+            return wait(waits, workers, index) + heard;
+        }
+        let position = worker.tx.position();
+        let Some(measured) = self.transactions.get(position) else { return 0 };
+        let StepCosts { judge, check, publish, report, commit, abort, .. } =
+            self.calibration.of(crew.sharing);
+        let n_reads = measured.n_reads;
+        let alone = match worker.pending {
             // What it executes lies, as far as anybody knows, evenly between
             // its reads.
-            Point::Run | Point::Read => run * AHEAD_PERCENT / 100 / (n_reads + 1),
-            Point::RunHere => run + STEP,
-            Point::Judge | Point::Check => STEP + COMPARE * n_reads,
-            Point::Publish | Point::Report => STEP / 2 + TELL * n_reads / 2,
-            Point::Commit => STEP + TELL * n_reads / 2,
-            Point::Abort => STEP,
-            Point::Wait => wait(worker.waited),
+            Point::Run | Point::Read => self.ahead(position, crew.sharing),
+            Point::RunHere => nanos(measured.run + measured.tell),
+            Point::Judge => judge.of(n_reads),
+            Point::Check => check.of(n_reads),
+            Point::Publish => publish.of(n_reads),
+            Point::Report => report.of(n_reads) + self.heard(worker, crew),
+            Point::Commit => commit.of(n_reads) + self.transfer_after(position, crew.sharing),
+            Point::Abort => abort.of(n_reads),
+            Point::Wait => 0,
+        };
+        if workers.len() > 1 { alone * self.calibration.crowding / 1_000 } else { alone }
+    }
+
+    /// One piece of running the transaction ahead: up to its first read, between
+    /// two of them, or after the last.
+    fn ahead(&self, position: usize, sharing: Shared) -> u64 {
+        let StepCosts { ahead, ahead_permille, .. } = self.calibration.of(sharing);
+        let Measured { run, n_reads, .. } = self.transactions[position];
+        match ahead.get(position).copied().flatten() {
+            Some(Ahead { time, n_reads }) => nanos(time) / (n_reads + 1),
+            None => nanos(run) * ahead_permille / 1_000 / (n_reads as u64 + 1),
         }
+    }
+
+    /// To hear what became final since the last time.
+    fn heard(&self, worker: &Virtual, crew: &Crew) -> u64 {
+        if crew.sharing == Shared::Memory {
+            return 0;
+        }
+        let news = self.transactions.get(worker.heard..crew.committed).unwrap_or_default();
+        news.iter().map(|transaction| nanos(transaction.hear)).sum()
+    }
+
+    /// Where a frontier of [`Shared::News`] computes transfers between two
+    /// steps: that after `position`, if it is one.
+    fn transfer_after(&self, position: usize, sharing: Shared) -> u64 {
+        let next = self.transactions.get(position + 1);
+        let next = next.filter(|next| next.is_transfer && sharing == Shared::News);
+        next.map_or(0, |next| nanos(next.run + next.tell))
     }
 }
 
-/// Nanoseconds of the `round`-th wait in a row.
-fn wait(round: u32) -> u64 {
-    if round <= DOUBLINGS {
-        WAIT << round
-    } else if round <= DOUBLINGS + YIELDS {
-        YIELD
-    } else {
-        NAP
+/// What a step's cost depends on, beside the worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crew {
+    pub(super) sharing: Shared,
+    /// Transactions that are final.
+    pub(super) committed: usize,
+}
+
+/// What workers share: [`Sharing`](crate::Sharing) once it is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shared {
+    News,
+    Memory,
+}
+
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// One round of waiting. Who spins notices at once when somebody else has done
+/// something; others after this round.
+fn wait(waits: &[Duration], workers: &[Virtual], index: usize) -> u64 {
+    let worker = &workers[index];
+    let round = |round: u32| {
+        let round = usize::try_from(round).unwrap_or(usize::MAX).min(waits.len().saturating_sub(1));
+        waits.get(round).map_or(1, |time| nanos(*time).max(1))
+    };
+    if !worker.spins {
+        return round(worker.waited);
     }
+    let others = workers
+        .iter()
+        .enumerate()
+        .filter(|(other, of)| *other != index && !of.is_gone && !of.waits());
+    let next = others.map(|(_, other)| other.clock).min().unwrap_or_default();
+    round(0).max(next.saturating_sub(worker.clock))
 }
 
 /// See [`Engine::measure`].
@@ -135,14 +189,18 @@ pub(super) fn measure(
         let executed = engine.execute_in_order(spec, block, base)?;
         let measured = run(engine, spec, block, base)?;
         if round == 0 {
-            costs = Costs { transactions: measured, sequential: executed.stats.elapsed };
+            let sequential = executed.stats.elapsed;
+            costs = Costs { transactions: measured, sequential, ..Costs::default() };
             continue;
         }
         costs.sequential = costs.sequential.min(executed.stats.elapsed);
         for (best, now) in costs.transactions.iter_mut().zip(measured) {
             best.run = best.run.min(now.run);
+            best.tell = best.tell.min(now.tell);
+            best.hear = best.hear.min(now.hear);
         }
     }
+    costs.calibration = Calibration::measure(engine, spec, block, base, &costs, rounds)?;
     Ok(costs)
 }
 
@@ -163,6 +221,7 @@ fn run(
         measured: Vec::with_capacity(transactions.len()),
         started: Instant::now(),
         writers: HashMap::default(),
+        listener: BlockState::new(ErasedReader(MemoryState::new())),
     };
     let mut stats = ExecutionStats::default();
     stock.run_from(0, &mut executor, Some(&rules), &mut stats, &mut onlooker)?;
@@ -179,6 +238,8 @@ struct Onlooker<'t> {
     started: Instant,
     /// The last writer of each location.
     writers: HashMap<Location, usize>,
+    /// Takes over what each did. Its base is never asked.
+    listener: BlockState<ErasedReader<MemoryState>>,
 }
 
 impl Onlooker<'_> {
@@ -232,7 +293,8 @@ fn is_only_credited(account: &Account) -> bool {
 impl Observer for Onlooker<'_> {
     fn goes_on(&mut self, _position: usize) -> bool {
         self.lap();
-        self.measured.push(Measured { n_reads: 2, ..Measured::default() });
+        // Transfers that are computed come to an end without anybody saying so.
+        self.measured.push(Measured { n_reads: 2, is_transfer: true, ..Measured::default() });
         self.started = Instant::now();
         true
     }
@@ -240,9 +302,15 @@ impl Observer for Onlooker<'_> {
     fn ran(&mut self, result: &ResultAndState<HaltReason>) {
         let elapsed = self.started.elapsed();
         self.depend(&result.state);
+        let mut watch = StopWatch::start();
+        let delta = Delta::of(&result.state, |_| false);
+        let tell = watch.lap();
+        self.listener.follow(&delta);
+        let hear = watch.lap();
         // What looking on takes does not count; committing does.
         if let Some(measured) = self.measured.last_mut() {
-            measured.run = elapsed;
+            (measured.run, measured.is_transfer) = (elapsed, false);
+            (measured.tell, measured.hear) = (tell, hear);
         }
         self.started = Instant::now();
     }

@@ -9,23 +9,26 @@
 //! a [virtual clock](Order::Time), which tells what more workers than there are
 //! cores would come to.
 
+mod calibration;
 mod costs;
 mod order;
 #[cfg(test)]
 mod tests;
 mod turns;
 
+pub use calibration::{Ahead, Calibration, StepCost, StepCosts};
 pub use costs::{Costs, Measured};
 pub use order::Order;
 pub use turns::Step;
 
 use crate::{
     block::RecoveredBlock, chain_spec::ChainSpec, engine::Engine, error::BlockError,
-    output::Executed, pace::Mistake,
+    output::Executed,
 };
 use blockloom_state::Snapshot;
+use costs::Shared;
 use std::{sync::Arc, time::Duration};
-use turns::{Turns, VirtualCrew};
+use turns::{Trouble, Turns, VirtualCrew};
 
 /// How to run a block on virtual workers.
 #[derive(Clone, Debug)]
@@ -68,23 +71,26 @@ impl Engine {
         self.simulate_with(spec, block, base, simulation, None)
     }
 
-    /// The same with a mistake that workers make so many times.
+    /// The same with something that goes wrong.
     pub(crate) fn simulate_with<S: Snapshot>(
         &self,
         spec: &ChainSpec,
         block: &RecoveredBlock,
         base: &S,
         simulation: &Simulation,
-        mistake: Option<(Mistake, u32)>,
+        trouble: Option<Trouble>,
     ) -> Simulated {
-        let turns = Turns::new(simulation, mistake);
+        let sharing =
+            if self.shares_news(simulation.workers.max(1)) { Shared::News } else { Shared::Memory };
+        let turns = Turns::new(simulation, sharing, trouble);
         let result = self.execute_on(spec, block, base, &VirtualCrew(&turns));
         let (steps, time) = turns.into_parts();
         Simulated { result, steps, time }
     }
 
     /// What each transaction of `block` costs when it is run alone, the best of
-    /// `rounds`, for [`Order::Time`].
+    /// `rounds`, and what workers do beside that, for [`Order::Time`]. Takes some
+    /// ten times as long as running the block, for each round.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Who gets the turn.
 
 use super::{
-    costs::{self, Costs},
+    costs::{Costs, Crew, Shared, nanos},
     turns::Virtual,
 };
 use crate::pace::Point;
@@ -45,27 +45,26 @@ impl Chooser {
         Self { order, chance, ranks }
     }
 
-    /// What it costs to do `worker`'s next step.
-    pub(super) fn cost(&self, worker: &Virtual) -> u64 {
+    /// What it costs the worker `index` to take its next step.
+    pub(super) fn cost(&self, workers: &[Virtual], index: usize, crew: &Crew) -> u64 {
         match &self.order {
-            Order::Time(costs) => costs.of(worker),
+            Order::Time(costs) => costs.of(workers, index, crew),
             _ => 0,
         }
     }
 
-    /// When workers beside the caller wake up.
-    pub(super) fn waking(&self) -> u64 {
-        match &self.order {
-            Order::Time(_) => costs::WAKING,
-            _ => 0,
-        }
+    /// When the worker `index` is there.
+    pub(super) fn start(&self, index: usize, sharing: Shared) -> u64 {
+        let Order::Time(costs) = &self.order else { return 0 };
+        let [caller, other] = costs.calibration.of(sharing).start;
+        nanos(if index == 0 { caller } else { costs.calibration.waking + other })
     }
 
     /// Who comes after `last`; `None` if nobody is left.
     pub(super) fn choose(&mut self, workers: &[Virtual], last: usize) -> Option<usize> {
         let n_workers = workers.len();
         let live = |index: &usize| !workers[*index].is_gone;
-        let waits = |index: usize| workers[index].pending == Point::Wait;
+        let waits = |index: usize| workers[index].waits();
         // Beginning after `last`, so that among equals everybody has a turn.
         let mut circle = (1..=n_workers).map(|step| (last + step) % n_workers).filter(live);
         match &self.order {
@@ -83,7 +82,7 @@ impl Chooser {
                 self.ranks.iter().copied().find(live)
             }
             Order::Late => circle.min_by_key(|index| match workers[*index].pending {
-                Point::Wait => 2,
+                Point::Wait if waits(*index) => 2,
                 Point::Publish | Point::Report | Point::Abort | Point::Commit => 1,
                 _ => 0,
             }),

@@ -1,7 +1,10 @@
 //! The same seed gives the same schedule, and mistakes that workers make are
 //! found.
 
-use super::{Order, Simulated, Simulation};
+use super::{
+    Order, Simulated, Simulation, Step,
+    turns::{PLANNED, Trouble},
+};
 use crate::{
     BlockError, BlockOutput, ChainSpec, Config as EngineConfig, Engine, InternalError, Mode, Point,
     RecoveredBlock, Sharing, pace::Mistake,
@@ -12,7 +15,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 /// Schedules in which a mistake must be found, and nothing without it.
 const SEEDS: u64 = 20;
@@ -27,8 +30,12 @@ struct Scene {
 impl Scene {
     /// A block of this workload, whose transactions meet.
     fn new(workload: &str, sharing: Sharing) -> Self {
-        let config =
-            EngineConfig { workers: 1, mode: Mode::Parallel, sharing, ..EngineConfig::default() };
+        Self::of(workload, EngineConfig { sharing, ..EngineConfig::default() })
+    }
+
+    /// The same on an engine that is set up like this, but for its workers.
+    fn of(workload: &str, config: EngineConfig) -> Self {
+        let config = EngineConfig { workers: 1, mode: Mode::Parallel, ..config };
         let engine = Arc::new(Engine::new(config).unwrap());
         let parameters = Parameters { seed: 7, txs: Some(16), ..Parameters::default() };
         let workload = find(workload).unwrap().build(&parameters).unwrap();
@@ -50,26 +57,39 @@ impl Scene {
         Self { engine, block, base: self.base.clone(), expected: expected.unwrap().output }
     }
 
-    fn run(&self, order: Order, seed: u64, mistake: Option<(Mistake, u32)>) -> Simulated {
+    fn run(&self, order: Order, seed: u64, trouble: Option<Trouble>) -> Simulated {
         let simulation = Simulation { workers: 4, order, seed };
         let spec = ChainSpec::mainnet();
-        self.engine.simulate_with(&spec, &self.block, &self.base, &simulation, mistake)
+        self.engine.simulate_with(&spec, &self.block, &self.base, &simulation, trouble)
     }
 
     /// Whether some schedule gives something else than the sequential run.
-    fn goes_wrong(&self, mistake: Option<(Mistake, u32)>) -> bool {
+    fn goes_wrong(&self, trouble: Option<Trouble>) -> bool {
         (0..SEEDS).any(|seed| {
-            let run = self.run(Order::Random, seed, mistake);
+            let run = self.run(Order::Random, seed, trouble);
             run.result.map(|executed| executed.output).ok().as_ref() != Some(&self.expected)
         })
     }
 
     /// Readers that met an estimate, over all schedules.
-    fn blocked(&self, mistake: Option<(Mistake, u32)>) -> usize {
-        let run = |seed| self.run(Order::Random, seed, mistake).result.unwrap().stats.blocked;
+    fn blocked(&self, trouble: Option<Trouble>) -> usize {
+        let run = |seed| self.run(Order::Random, seed, trouble).result.unwrap().stats.blocked;
         (0..SEEDS).map(run).sum()
     }
 }
+
+const POINTS: [Point; 10] = [
+    Point::Run,
+    Point::Read,
+    Point::Publish,
+    Point::Report,
+    Point::Check,
+    Point::Abort,
+    Point::Judge,
+    Point::RunHere,
+    Point::Commit,
+    Point::Wait,
+];
 
 const SHARING: [Sharing; 2] = [Sharing::News, Sharing::Memory];
 
@@ -111,20 +131,28 @@ fn everybody_takes_part_and_is_held_up_everywhere() {
     for worker in 0..4 {
         assert!(steps.iter().any(|step| step.worker == worker), "worker {worker} never ran");
     }
-    let points = [
-        Point::Run,
-        Point::Read,
-        Point::Publish,
-        Point::Report,
-        Point::Check,
-        Point::Abort,
-        Point::Judge,
-        Point::RunHere,
-        Point::Commit,
-        Point::Wait,
-    ];
-    for point in points {
+    for point in POINTS {
         assert!(steps.iter().any(|step| step.point == point), "nobody came to {point:?}");
+    }
+}
+
+/// Whoever has not begun yet may get on, so it is not left until the end.
+#[test]
+fn others_run_ahead_in_every_order() {
+    for sharing in SHARING {
+        let scene = Scene::new("erc20_independent", sharing);
+        for order in orders(&scene) {
+            let steps = scene.run(order.clone(), 1, None).steps;
+            let is_ahead = |step: &Step| step.worker > 0 && step.point == Point::Run;
+            assert!(steps.iter().any(is_ahead), "{sharing:?}, {order:?}");
+        }
+        let costs = scene.engine.measure(&ChainSpec::mainnet(), &scene.block, &scene.base, 1);
+        let calibration = costs.unwrap().calibration.clone();
+        for (name, steps) in [("news", calibration.news), ("memory", calibration.memory)] {
+            let n_ahead = steps.ahead.iter().flatten().count();
+            assert!(n_ahead * 2 > scene.block.senders.len(), "{name}: {n_ahead} ran ahead");
+            assert!(steps.judge.time(5) > Duration::ZERO, "{name}: {steps:?}");
+        }
     }
 }
 
@@ -133,18 +161,18 @@ fn a_validation_skipped_once_is_found() {
     for sharing in SHARING {
         let scene = Scene::new("hot_slot", sharing);
         assert!(!scene.goes_wrong(None), "{sharing:?}");
-        assert!(scene.goes_wrong(Some((Mistake::JudgeNothing, 1))), "{sharing:?}");
+        assert!(scene.goes_wrong(Some(Trouble::Mistake(Mistake::JudgeNothing, 1))), "{sharing:?}");
     }
 }
 
 #[test]
 fn a_block_that_fails_shrinks_to_the_two_that_meet() {
     let scene = Scene::new("hot_slot", Sharing::Memory);
-    let mistake = Some((Mistake::JudgeNothing, u32::MAX));
+    let trouble = Some(Trouble::Mistake(Mistake::JudgeNothing, u32::MAX));
     let config = Config { failure_persistence: None, ..Config::default() };
     let failed = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
         .run(&(1..=16_usize), |n| {
-            prop_assert!(!scene.cut(n).goes_wrong(mistake));
+            prop_assert!(!scene.cut(n).goes_wrong(trouble));
             Ok(())
         });
     match failed {
@@ -157,7 +185,7 @@ fn a_block_that_fails_shrinks_to_the_two_that_meet() {
 fn a_report_before_the_writes_is_found() {
     let scene = Scene::new("amm_one_pool", Sharing::Memory);
     assert!(!scene.goes_wrong(None));
-    assert!(scene.goes_wrong(Some((Mistake::ReportEarly, u32::MAX))));
+    assert!(scene.goes_wrong(Some(Trouble::Mistake(Mistake::ReportEarly, u32::MAX))));
 }
 
 /// What is stale is never final, estimate or not: the frontier sees to that.
@@ -167,7 +195,7 @@ fn a_report_before_the_writes_is_found() {
 fn an_estimate_not_written_on_abort_is_found() {
     let scene = Scene::new("amm_one_pool", Sharing::Memory);
     assert!(scene.blocked(None) > 0, "an abort leaves estimates, and somebody meets them");
-    assert_eq!(scene.blocked(Some((Mistake::KeepStaleWrites, u32::MAX))), 0);
+    assert_eq!(scene.blocked(Some(Trouble::Mistake(Mistake::KeepStaleWrites, u32::MAX))), 0);
 }
 
 #[test]
@@ -175,13 +203,57 @@ fn a_panic_anywhere_is_an_error_and_the_engine_goes_on() {
     for sharing in SHARING {
         let scene = Scene::new("amm_one_pool", sharing);
         for seed in 0..SEEDS {
-            let run = scene.run(Order::Random, seed, Some((Mistake::Panic, 1)));
+            let run = scene.run(Order::Random, seed, Some(Trouble::Mistake(Mistake::Panic, 1)));
             match run.result {
                 Err(BlockError::Internal { reason: InternalError::Panic { .. }, .. }) => {}
                 other => panic!("{sharing:?}, seed {seed}: {other:?}"),
             }
         }
         assert!(!scene.goes_wrong(None), "{sharing:?}");
+    }
+}
+
+/// Panics at every step that workers share, one after another: nobody waits for
+/// ever, the caller gets the panic as an error, and the same engine then gives
+/// the block's result.
+fn panic_at_every_step(scene: &Scene, order: &Order, seed: u64, steps: &[Step]) {
+    for (at, step) in steps.iter().enumerate() {
+        let what = format!("{order:?}, seed {seed}, step {at}: {step:?}");
+        let run = scene.run(order.clone(), seed, Some(Trouble::PanicAt(at)));
+        match run.result {
+            Err(BlockError::Internal { reason: InternalError::Panic { message }, .. }) => {
+                assert_eq!(message, PLANNED, "{what}");
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+        let again = scene.run(order.clone(), seed, None);
+        assert_eq!(again.steps, steps, "{what}");
+        assert_eq!(again.result.unwrap().output, scene.expected, "{what}");
+    }
+}
+
+#[test]
+fn a_panic_at_every_step_is_an_error_and_the_engine_goes_on() {
+    for sharing in SHARING {
+        let mut points = HashSet::new();
+        for access_list in [false, true] {
+            let config = EngineConfig { sharing, access_list, ..EngineConfig::default() };
+            let scene = Scene::of("amm_one_pool", config);
+            let of_chance = (0..SEEDS).map(|seed| (Order::Random, seed));
+            let mut n_panics = 0;
+            for (order, seed) in of_chance.chain([(Order::Circle, 0), (Order::Late, 0)]) {
+                let steps = scene.run(order.clone(), seed, None).steps;
+                let n_new = steps.iter().filter(|step| points.insert(step.point)).count();
+                // More of the same kind are in what was tried before.
+                if seed == 0 || n_new > 0 {
+                    panic_at_every_step(&scene, &order, seed, &steps);
+                    n_panics += steps.len();
+                }
+            }
+            println!("{sharing:?}, with access list {access_list}: {n_panics} panics");
+        }
+        let all = if sharing == Sharing::Memory { POINTS.len() } else { POINTS.len() - 3 };
+        assert_eq!(points.len(), all, "somebody panicked at each kind of step: {points:?}");
     }
 }
 

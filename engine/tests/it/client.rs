@@ -5,6 +5,7 @@ mod callers;
 mod chain;
 mod custom;
 mod drive;
+mod faults;
 mod mainnet;
 mod recorder;
 mod stream;

@@ -2,6 +2,7 @@
 
 mod client;
 mod factory;
+mod faults;
 mod mainnet;
 mod property;
 mod support;

@@ -8,16 +8,21 @@
 
 mod schedules;
 
-use crate::support::{check, faulty::Faulty, forks::spec, jitter::Jitter};
+use crate::support::{
+    check, engine,
+    faulty::{Faulty, Recording},
+    forks::spec,
+    jitter::Jitter,
+};
 use alloy_primitives::B256;
-use blockloom_engine::{ChainSpec, RecoveredBlock};
+use blockloom_engine::{ChainSpec, Engine, RecoveredBlock};
 use blockloom_fixtures::{
     handmade::Key,
     random::{Draft, RandomBlock},
 };
 use blockloom_state::MemoryState;
 use proptest::prelude::*;
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 /// Blocks of each property, unless `PROPTEST_CASES` asks for more.
 const BLOCKS: u32 = 2_000;
@@ -94,6 +99,26 @@ proptest! {
         let _ = check(&spec, &block, &base);
     }
 }
+
+proptest! {
+    #![proptest_config(config(FAULTY_BLOCKS))]
+
+    /// Only speculation goes where the block does not, so nobody hears of what
+    /// it meets there.
+    #[test]
+    fn random_faults_off_the_path_are_not_seen(random in any_block(), seed: u64) {
+        let Built { spec, state, block, .. } = random.build();
+        let recording = Recording::new(&state);
+        let expected = ENGINE.execute_sequential(&spec, &block, &recording);
+        let expected = expected.map(|executed| executed.output).map_err(|e| format!("{e:?}"));
+        let confined = recording.confined();
+        let base = Jitter::new(&confined, seed, block.senders.first().copied());
+        prop_assert_eq!(check(&spec, &block, &base).0, expected);
+    }
+}
+
+/// It builds access lists, as those it is compared with do.
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| engine(1));
 
 #[test]
 fn random_blocks_are_mostly_valid_and_full_of_conflicts() {

@@ -13,7 +13,7 @@ pub(crate) mod world {
 }
 
 pub(crate) mod faulty {
-    pub(crate) use blockloom_fixtures::handmade::{Faulty, Flaky};
+    pub(crate) use blockloom_fixtures::handmade::{Faulty, Flaky, ON_FIRE, Recording};
 }
 
 pub(crate) mod jitter {

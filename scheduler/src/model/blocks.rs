@@ -16,7 +16,7 @@ use crate::{
     sync::Mutex,
 };
 use shuttle::{
-    Config, Runner,
+    Config, MaxSteps, Runner,
     scheduler::{PctScheduler, RandomScheduler, Scheduler},
     sync::Arc,
     thread,
@@ -26,6 +26,9 @@ const WORKERS: usize = 3;
 
 /// Schedules of each kind, of each block, in each check.
 const SCHEDULES: usize = 2_000;
+
+/// Steps after which nobody gets on any more: far more than a block takes.
+const HOPELESS: usize = 50_000;
 
 /// Preemptions, at most, in a schedule that has few of them.
 const PREEMPTIONS: usize = 3;
@@ -66,7 +69,9 @@ fn everywhere(model: impl Fn() + Send + Sync + Clone + 'static) {
 }
 
 fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) {
-    Runner::new(scheduler, Config::new()).run(model);
+    let mut config = Config::new();
+    config.max_steps = MaxSteps::FailAfter(HOPELESS);
+    Runner::new(scheduler, config).run(model);
 }
 
 /// Each reads what the one before wrote.
@@ -113,32 +118,111 @@ fn a_panic_ends_the_block_for_everybody() {
     explore(&mixed(), Incident::PanicIn(3));
 }
 
-/// A leader and two scouts on one block. Each transaction is claimed once, and
-/// its result is there for the leader; `stopped_at` sends the scouts home when
-/// the leader is there.
-fn with_scouts(stopped_at: Option<usize>) {
-    const TRANSACTIONS: usize = 6;
-    let known = [Hint::None, Hint::None, Hint::After(TxIdx::new(0)), Hint::AtFrontier, Hint::Long]
-        .map(|hint| Known { hint, like: None });
+/// What scouts do with what may take long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Long {
+    Runs,
+    /// It is given back as long as something below is not final.
+    GivesBack,
+}
+
+/// What a leader and its scouts share: who is at each transaction, and what
+/// came of it.
+#[derive(Debug)]
+struct Excursion {
+    lookahead: Lookahead,
+    taken: Vec<Mutex<bool>>,
+    results: Vec<Mutex<Option<usize>>>,
+    long: Long,
+}
+
+/// Position of the one transaction of [`Excursion`] that may take long.
+const LONG: usize = 4;
+
+impl Excursion {
+    fn new(long: Long) -> Self {
+        const TRANSACTIONS: usize = 6;
+        let first = TxIdx::new(0);
+        let known = [Hint::None, Hint::None, Hint::After(first), Hint::AtFrontier, Hint::Long]
+            .map(|hint| Known { hint, like: None });
+        Self {
+            lookahead: Lookahead::new(TRANSACTIONS, 1, known),
+            taken: (0..TRANSACTIONS).map(|_| Mutex::new(false)).collect(),
+            results: (0..TRANSACTIONS).map(|_| Mutex::new(None)).collect(),
+            long,
+        }
+    }
+
+    fn take(&self, tx: TxIdx) {
+        let is_taken = std::mem::replace(&mut *lock(&self.taken[tx.position()]), true);
+        assert!(!is_taken, "{tx} belongs to one of them at a time");
+    }
+
+    /// Runs `tx`, which was claimed, ahead of its turn.
+    fn run(&self, tx: TxIdx) {
+        self.take(tx);
+        *lock(&self.results[tx.position()]) = Some(tx.position());
+        self.lookahead.finish(tx);
+    }
+
+    fn is_too_early(&self, tx: TxIdx) -> bool {
+        let is_long = self.long == Long::GivesBack && tx.position() == LONG;
+        is_long && self.lookahead.committed() < tx
+    }
+
+    fn scout(&self) {
+        let Self { lookahead, .. } = self;
+        let mut stretch = Stretch::default();
+        while !lookahead.is_over() {
+            let claimed = lookahead.claim(&mut stretch, |lower| lower < lookahead.committed());
+            match claimed {
+                None => thread::yield_now(),
+                Some(tx) if self.is_too_early(tx) => {
+                    self.take(tx);
+                    *lock(&self.taken[tx.position()]) = false;
+                    lookahead.give_back(tx);
+                }
+                Some(tx) => self.run(tx),
+            }
+        }
+    }
+
+    /// Comes to `tx`, and runs others ahead while somebody is at it.
+    fn arrive(&self, tx: TxIdx) -> Arrival {
+        let mut tried = tx;
+        loop {
+            match self.lookahead.arrive(tx) {
+                Arrival::Running => {}
+                arrival => return arrival,
+            }
+            match self.lookahead.claim_after(tx, &mut tried) {
+                Some(other) => self.run(other),
+                None => thread::yield_now(),
+            }
+        }
+    }
+}
+
+/// A leader and two scouts on one block. Each transaction belongs to one of
+/// them at a time, and its result is there for the leader; `stopped_at` sends
+/// the scouts home when the leader is there.
+fn with_scouts(stopped_at: Option<usize>, long: Long) {
     everywhere(move || {
-        let results: Vec<_> = (0..TRANSACTIONS).map(|_| Mutex::new(None)).collect();
-        let shared = Arc::new((Lookahead::new(TRANSACTIONS, 1, known), results));
+        let shared = Arc::new(Excursion::new(long));
         let scouts = [(); 2].map(|()| {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || scout(&shared))
+            thread::spawn(move || shared.scout())
         });
-        let (lookahead, results) = &*shared;
+        let Excursion { lookahead, results, .. } = &*shared;
         for (position, result) in results.iter().enumerate() {
             let tx = TxIdx::new(position);
             if stopped_at == Some(position) {
                 lookahead.stop();
             }
-            let arrival = loop {
-                match lookahead.arrive(tx) {
-                    Arrival::Running => thread::yield_now(),
-                    arrival => break arrival,
-                }
-            };
+            let arrival = shared.arrive(tx);
+            if arrival == Arrival::Untried {
+                shared.take(tx);
+            }
             let expected = (arrival == Arrival::Ran).then_some(position);
             assert_eq!(lock(result).take(), expected, "{arrival:?} at {tx}");
             lookahead.commit(tx);
@@ -151,34 +235,29 @@ fn with_scouts(stopped_at: Option<usize>) {
     });
 }
 
-fn scout((lookahead, results): &(Lookahead, Vec<Mutex<Option<usize>>>)) {
-    let mut stretch = Stretch::default();
-    while !lookahead.is_over() {
-        match lookahead.claim(&mut stretch, |lower| lower < lookahead.committed()) {
-            None => thread::yield_now(),
-            Some(tx) => {
-                let before = lock(&results[tx.position()]).replace(tx.position());
-                assert_eq!(before, None, "{tx} is claimed once");
-                lookahead.finish(tx);
-            }
-        }
-    }
+#[test]
+fn a_leader_and_its_scouts_reach_the_end() {
+    with_scouts(None, Long::Runs);
 }
 
 #[test]
-fn a_leader_and_its_scouts_reach_the_end() {
-    with_scouts(None);
+fn what_scouts_give_back_is_run_once() {
+    with_scouts(None, Long::GivesBack);
 }
 
 #[test]
 fn scouts_go_home_at_any_moment() {
-    with_scouts(Some(0));
-    with_scouts(Some(3));
+    for long in [Long::Runs, Long::GivesBack] {
+        with_scouts(Some(0), long);
+        with_scouts(Some(3), long);
+    }
 }
 
 #[test]
 fn mistakes_are_found_among_scouts() {
-    finds(Mistake::StageInTwoSteps, || with_scouts(None));
+    finds(Mistake::StageInTwoSteps, || with_scouts(None, Long::Runs));
+    finds(Mistake::GivenBackNever, || with_scouts(None, Long::GivesBack));
+    finds(Mistake::GivenBackTwice, || with_scouts(None, Long::GivesBack));
 }
 
 #[test]

@@ -183,6 +183,33 @@ fn a_stage_is_claimed_once_and_brings_its_result() {
     finds(Mistake::StageUnordered, the_stage);
 }
 
+/// Two scouts that give back what they began: never both at once, and each sees
+/// what the one before did.
+fn a_stage_given_back() {
+    loom::model(|| {
+        let shared = Arc::new((StageCell::new(Stage::Free), Plain::default()));
+        let begin = |(stage, plain): &(StageCell, Plain)| {
+            let claimed = stage.claim();
+            if claimed {
+                plain.set(plain.get() + 1);
+                stage.give_back();
+            }
+            u32::from(claimed)
+        };
+        let other = Arc::clone(&shared);
+        let mut claimed = 0;
+        claimed += beside(move || begin(&other), || claimed = begin(&shared));
+        assert_eq!(shared.1.get(), claimed, "each saw what the one before did");
+        assert_eq!(shared.0.get(), Stage::Free, "it is there for the next");
+    });
+}
+
+#[test]
+fn a_stage_given_back_is_there_for_the_next() {
+    finds(Mistake::GivenBackNever, a_stage_given_back);
+    finds(Mistake::GivenBackUnordered, a_stage_given_back);
+}
+
 /// No two scouts get the same stretch.
 #[test]
 fn stretches_do_not_overlap() {
@@ -320,18 +347,29 @@ fn a_block_does_not_end_early() {
     finds(Mistake::PrefixEarly, a_block);
 }
 
+/// What a scout does with the first transaction that it begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    Runs,
+    GivesBack,
+}
+
 /// A leader and a scout on a block of three.
-#[test]
-fn a_leader_and_its_scout_reach_the_end() {
-    bounded(|| {
+fn a_leader_and_its_scout(first: First) {
+    bounded(move || {
         let results = [(); 3].map(|()| Plain::default());
         let shared = Arc::new((Lookahead::new(3, 1, []), results));
         let other = Arc::clone(&shared);
         let scout = move || {
             let (lookahead, results) = &*other;
             let mut stretch = Stretch::default();
+            let mut gives_back = first == First::GivesBack;
             // Ends with the stretch: nothing is claimed twice.
             while let Some(tx) = lookahead.claim(&mut stretch, |_| true) {
+                if std::mem::take(&mut gives_back) {
+                    lookahead.give_back(tx);
+                    continue;
+                }
                 results[tx.position()].set(7);
                 lookahead.finish(tx);
             }
@@ -354,4 +392,14 @@ fn a_leader_and_its_scout_reach_the_end() {
             assert!(lookahead.is_over());
         });
     });
+}
+
+#[test]
+fn a_leader_and_its_scout_reach_the_end() {
+    a_leader_and_its_scout(First::Runs);
+}
+
+#[test]
+fn a_leader_runs_what_its_scout_gives_back() {
+    finds(Mistake::GivenBackNever, || a_leader_and_its_scout(First::GivesBack));
 }

@@ -6,7 +6,7 @@ use crate::support::{
     check,
     code::{Code, input},
     engine, engines,
-    faulty::{Faulty, Flaky},
+    faulty::{Faulty, Flaky, ON_FIRE},
     forks::{FORKS, Fork, spec},
     gate::{Gate, Key},
     waiting_alone,
@@ -120,7 +120,7 @@ fn a_panic_in_the_base_state_is_an_error_and_the_engine_lives_on() {
                 else {
                     panic!("{error:?}");
                 };
-                assert_eq!(message, "the disk is on fire");
+                assert_eq!(message, ON_FIRE);
                 let again = engine.execute(&spec(fork), &block, &world.0).expect("it is whole");
                 let expected = engine.execute_sequential(&spec(fork), &block, &world.0);
                 assert_eq!(again.output, expected.expect("it is whole").output);

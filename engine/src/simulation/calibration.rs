@@ -1,0 +1,386 @@
+//! What workers do beside running transactions, measured on this machine and
+//! with this very block.
+//!
+//! Steps are timed where they are taken: on virtual workers that take turns, so
+//! that the time between two steps is one worker's own. The worker at the
+//! frontier is starved meanwhile: the others run ahead as far as they can, all
+//! in one go, and then it judges what they found, all in one go. Otherwise each
+//! step would pay for the change of threads.
+
+use super::{
+    Order, Simulation,
+    costs::{Costs, Shared, nanos},
+    turns::{Profile, Step, Turns, VirtualCrew},
+};
+use crate::{
+    block::RecoveredBlock,
+    chain_spec::ChainSpec,
+    config::{Config, Mode, Sharing},
+    engine::Engine,
+    error::{BlockError, InternalError},
+    idle::Idle,
+    pace::Point,
+};
+use blockloom_state::AnySnapshot;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Times that steps are taken to time them; the best counts.
+const ROUNDS: usize = 5;
+
+/// Rounds of waiting until each takes as long as the one before: all of the
+/// spinning and yielding, and a nap.
+const WAITS: usize = 25;
+
+/// What workers do beside running transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calibration {
+    /// Until a thread that was asleep works.
+    pub waking: Duration,
+    /// Thousandths of what something takes alone that it takes while another
+    /// core is at work on the same block.
+    pub crowding: u64,
+    /// Rounds of waiting; later ones take as long as the last.
+    pub waits: Vec<Duration>,
+    /// Steps of workers that tell each other what is final.
+    pub news: StepCosts,
+    /// Steps of workers that share a multi-version memory.
+    pub memory: StepCosts,
+}
+
+/// What the steps of workers take, with one way of sharing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepCosts {
+    /// Until the caller, and each of the others once it is awake, takes its
+    /// first step.
+    pub start: [Duration; 2],
+    /// Running each transaction ahead of its turn; `None` where nobody did.
+    pub ahead: Vec<Option<Ahead>>,
+    /// Thousandths of what running takes at the frontier that it takes ahead.
+    pub ahead_permille: u64,
+    /// Judging a result, and making it final if it stands.
+    pub judge: StepCost,
+    /// Checking one that is not due yet.
+    pub check: StepCost,
+    /// Publishing it.
+    pub publish: StepCost,
+    /// Reporting it, and finding something else to do.
+    pub report: StepCost,
+    /// Going on to the next transaction.
+    pub commit: StepCost,
+    /// Taking back what was published.
+    pub abort: StepCost,
+}
+
+/// One transaction, run ahead of its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// From its start to its result.
+    pub time: Duration,
+    /// Reads on the way.
+    pub n_reads: u64,
+}
+
+/// What one kind of step takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepCost {
+    /// Picoseconds for the step itself.
+    fixed: u64,
+    /// Picoseconds for each location that the transaction reads.
+    each: u64,
+}
+
+impl StepCost {
+    /// Nanoseconds for a transaction that reads so many locations.
+    pub(super) const fn of(self, n_reads: usize) -> u64 {
+        (self.fixed + self.each * n_reads as u64) / 1_000
+    }
+
+    /// What this kind of step takes for a transaction of so many reads.
+    #[must_use]
+    pub const fn time(self, n_reads: usize) -> Duration {
+        Duration::from_nanos(self.of(n_reads))
+    }
+
+    /// The line closest to what was seen, of reads and nanoseconds, that does
+    /// not fall and begins at nothing or above; `None` if nothing was.
+    fn fit(seen: &[(usize, u64)]) -> Option<Self> {
+        let n = seen.len() as u64;
+        let (reads, time) =
+            seen.iter().fold((0, 0), |(reads, time), (r, t)| (reads + *r as u64, time + t));
+        let mean = (time * 1_000).checked_div(n)?;
+        let mean_reads = reads as f64 / n as f64;
+        let deviation = |r: usize| r as f64 - mean_reads;
+        let (xx, xy) = seen.iter().fold((0.0, 0.0), |(xx, xy), (r, t)| {
+            let x = deviation(*r);
+            (x.mul_add(x, xx), x.mul_add((*t * 1_000) as f64 - mean as f64, xy))
+        });
+        let most = if mean_reads > 0.0 { mean as f64 / mean_reads } else { 0.0 };
+        let slope = if xx > 0.0 { (xy / xx).clamp(0.0, most) } else { 0.0 };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to the mean of what was seen"
+        )]
+        let (each, part) = (slope as u64, (slope * mean_reads) as u64);
+        Some(Self { fixed: mean.saturating_sub(part), each })
+    }
+}
+
+impl Calibration {
+    pub(super) const fn of(&self, sharing: Shared) -> &StepCosts {
+        match sharing {
+            Shared::News => &self.news,
+            Shared::Memory => &self.memory,
+        }
+    }
+
+    /// Measures all of it, while nothing else is at work, as far as that is up
+    /// to the caller.
+    pub(super) fn measure(
+        engine: &Engine,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &dyn AnySnapshot,
+        costs: &Costs,
+        rounds: usize,
+    ) -> Result<Self, BlockError> {
+        let run = || engine.execute_in_order(spec, block, base).map(|run| run.stats.elapsed);
+        let waking = waking(block, rounds, &run)?;
+        let crowding = crowding(costs.sequential, rounds, &run)?;
+        let steps = |sharing| {
+            let config = Config { workers: 1, mode: Mode::Parallel, sharing, ..*engine.config() };
+            let engine = started(block, Engine::new(config))?;
+            let mut profiles = Profiles::default();
+            for _ in 0..rounds.clamp(1, ROUNDS) {
+                // Whoever runs first finds caches cold.
+                engine.execute_in_order(spec, block, base)?;
+                profiles.add(&profile(&engine, spec, block, base)?);
+            }
+            Ok(profiles.into_costs(costs))
+        };
+        let news = steps(Sharing::News)?;
+        let memory = steps(Sharing::Memory)?;
+        Ok(Self { waking, crowding, waits: waits(rounds), news, memory })
+    }
+}
+
+fn started<T>(
+    block: &RecoveredBlock,
+    result: Result<T, impl std::error::Error>,
+) -> Result<T, BlockError> {
+    result.map_err(|error| BlockError::Internal {
+        number: block.header().number,
+        reason: InternalError::Panic { message: error.to_string() },
+    })
+}
+
+/// How long a thread takes to wake up that has slept for as long as `run`
+/// takes.
+fn waking(
+    block: &RecoveredBlock,
+    rounds: usize,
+    run: &impl Fn() -> Result<Duration, BlockError>,
+) -> Result<Duration, BlockError> {
+    let pool = started(block, rayon::ThreadPoolBuilder::new().num_threads(2).build())?;
+    let mut all = Vec::new();
+    for _ in 0..rounds.max(1) {
+        run()?;
+        let awake = Mutex::new(None);
+        let asleep = Instant::now();
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| *awake.lock() = Some(Instant::now()));
+        });
+        all.extend(awake.into_inner().map(|awake| awake - asleep));
+    }
+    Ok(median(all))
+}
+
+/// Thousandths of what `run` takes `alone` that it takes beside another.
+fn crowding(
+    alone: Duration,
+    rounds: usize,
+    run: &(impl Fn() -> Result<Duration, BlockError> + Sync),
+) -> Result<u64, BlockError> {
+    if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
+        return Ok(1_000);
+    }
+    let is_over = Mutex::new(false);
+    let crowded = thread::scope(|scope| {
+        scope.spawn(|| {
+            // Ends because the other does, whatever comes of it.
+            while !*is_over.lock() && run().is_ok() {}
+        });
+        // The first finds the other one getting started.
+        let all = (0..=rounds.max(1)).map(|_| run()).collect::<Result<Vec<_>, _>>();
+        *is_over.lock() = true;
+        all.map(|all| all[1..].iter().copied().min().unwrap_or_default())
+    })?;
+    Ok((nanos(crowded) * 1_000).checked_div(nanos(alone)).unwrap_or_default().max(1_000))
+}
+
+/// Rounds of waiting, the best of several times.
+fn waits(rounds: usize) -> Vec<Duration> {
+    let mut best = vec![Duration::MAX; WAITS];
+    for _ in 0..rounds.max(1) {
+        let mut idle = Idle::default();
+        for best in &mut best {
+            let started = Instant::now();
+            idle.wait();
+            *best = started.elapsed().min(*best);
+        }
+    }
+    best
+}
+
+fn median(mut all: Vec<Duration>) -> Duration {
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
+/// Runs the block on two virtual workers, and times every step.
+fn profile(
+    engine: &Engine,
+    spec: &ChainSpec,
+    block: &RecoveredBlock,
+    base: &dyn AnySnapshot,
+) -> Result<Profile, BlockError> {
+    let turns = Turns::timing(&Simulation { workers: 2, order: Order::Starve(0), seed: 0 });
+    engine.execute_on(spec, block, base, &VirtualCrew(&turns))?;
+    Ok(turns.into_profile())
+}
+
+/// The best time of each step, of several runs.
+#[derive(Debug, Default)]
+struct Profiles {
+    start: [Option<Duration>; 2],
+    ahead: BTreeMap<usize, Ahead>,
+    steps: BTreeMap<(PointKey, usize), Duration>,
+}
+
+/// A kind of step that is not running a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum PointKey {
+    Judge,
+    Check,
+    Publish,
+    Report,
+    Commit,
+    Abort,
+}
+
+impl PointKey {
+    const fn of(point: Point) -> Option<Self> {
+        Some(match point {
+            Point::Judge => Self::Judge,
+            Point::Check => Self::Check,
+            Point::Publish => Self::Publish,
+            Point::Report => Self::Report,
+            Point::Commit => Self::Commit,
+            Point::Abort => Self::Abort,
+            Point::Run | Point::Read | Point::RunHere | Point::Wait => return None,
+        })
+    }
+}
+
+impl Profiles {
+    fn add(&mut self, profile: &Profile) {
+        for (best, now) in self.start.iter_mut().zip(profile.start) {
+            *best = Some(best.map_or(now, |best| best.min(now)));
+        }
+        let mut runs: BTreeMap<usize, Ahead> = BTreeMap::new();
+        let mut again = Vec::new();
+        for (Step { point, tx, .. }, time) in profile.steps.iter().copied() {
+            let position = tx.position();
+            match point {
+                Point::Run => {
+                    let begun = Ahead { time, n_reads: 0 };
+                    if runs.insert(position, begun).is_some() {
+                        again.push(position);
+                    }
+                }
+                Point::Read => {
+                    if let Some(run) = runs.get_mut(&position) {
+                        run.time += time;
+                        run.n_reads += 1;
+                    }
+                }
+                _ => {}
+            }
+            if let Some(key) = PointKey::of(point) {
+                let best = self.steps.entry((key, position)).or_insert(time);
+                *best = time.min(*best);
+            }
+        }
+        // What was given up half-way tells nothing.
+        runs.retain(|position, _| !again.contains(position));
+        for (position, run) in runs {
+            let best = self.ahead.entry(position).or_insert(run);
+            if run.time < best.time {
+                *best = run;
+            }
+        }
+    }
+
+    fn into_costs(self, costs: &Costs) -> StepCosts {
+        let Costs { transactions, .. } = costs;
+        let all = |key: PointKey| {
+            let seen = self.steps.iter().filter(|((of, position), _)| {
+                // Where a transfer comes next it is computed in the same step.
+                let next = transactions.get(position + 1);
+                let is_mixed = key == PointKey::Commit && next.is_some_and(|next| next.is_transfer);
+                *of == key && !is_mixed
+            });
+            let seen = seen.filter_map(|((_, position), time)| {
+                Some((transactions.get(*position)?.n_reads, nanos(*time)))
+            });
+            StepCost::fit(&seen.collect::<Vec<_>>())
+        };
+        let judge = all(PointKey::Judge).unwrap_or_default();
+        let report = all(PointKey::Report).unwrap_or_default();
+        let both = self.ahead.iter().filter_map(|(position, ahead)| {
+            Some((nanos(transactions.get(*position)?.run), nanos(ahead.time)))
+        });
+        let (here, ahead) = both.fold((0, 0), |(here, ahead), (h, a)| (here + h, ahead + a));
+        StepCosts {
+            start: self.start.map(Option::unwrap_or_default),
+            ahead_permille: (ahead * 1_000).checked_div(here).unwrap_or(1_000),
+            ahead: (0..transactions.len()).map(|at| self.ahead.get(&at).copied()).collect(),
+            judge,
+            // Nothing is doubted or stale while these are taken.
+            check: all(PointKey::Check).unwrap_or(judge),
+            publish: all(PointKey::Publish).unwrap_or_default(),
+            report,
+            commit: all(PointKey::Commit).unwrap_or_default(),
+            abort: all(PointKey::Abort).unwrap_or(report),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_fitted_by_its_reads() {
+        let line: Vec<_> = (1..20).map(|reads| (reads, 100 + 7 * reads as u64)).collect();
+        let fitted = StepCost::fit(&line).unwrap();
+        assert!((99..=101).contains(&fitted.of(0)), "{fitted:?}");
+        assert!((239..=241).contains(&fitted.of(20)), "{fitted:?}");
+    }
+
+    #[test]
+    fn what_is_fitted_neither_falls_nor_begins_below_nothing() {
+        assert_eq!(StepCost::fit(&[]), None);
+        assert_eq!(StepCost::fit(&[(3, 50)]), Some(StepCost { fixed: 50_000, each: 0 }));
+        let falling = StepCost::fit(&[(1, 90), (2, 60), (3, 30)]).unwrap();
+        assert_eq!((falling.of(0), falling.of(9)), (60, 60));
+        let steep = StepCost::fit(&[(10, 10), (20, 90)]).unwrap();
+        assert_eq!((steep.of(0), steep.of(15)), (0, 49));
+    }
+}
