@@ -23,6 +23,7 @@
 mod args;
 mod batch;
 mod bench;
+mod client;
 mod console;
 mod db;
 mod error;

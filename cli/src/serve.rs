@@ -23,7 +23,7 @@ pub use error::ServeError;
 use crate::{CliError, Console, replay::Interrupt};
 use alloy_primitives::B256;
 use auth::Secret;
-use blockloom_engine::{ChainSpec, Config};
+use blockloom_engine::{ChainSpec, client::AheadConfig};
 use blockloom_fixtures::{ChainReader, GenesisBlock};
 use chain::{Chain, Verdict};
 use jsonrpsee::{RpcModule, server::ServerHandle};
@@ -65,8 +65,8 @@ pub fn serve(args: &ServeArgs, console: &mut Console<'_>) -> Result<(), CliError
     let genesis = GenesisBlock::load(&args.genesis)?;
     let spec = ChainSpec::from_genesis(&genesis.config)
         .map_err(|source| CliError::ChainSpec { path: args.genesis.clone(), source })?;
-    let config = Config { workers: args.workers, ..Config::default() };
-    let chain = Arc::new(Chain::open(&args.db, &genesis, spec, config, args.undo_depth)?);
+    let ahead = AheadConfig { workers: args.workers, ..AheadConfig::default() };
+    let chain = Arc::new(Chain::open(&args.db, &genesis, spec, ahead, args.undo_depth)?);
     if let Some(path) = &args.import {
         import(&chain, path, &interrupt)?;
     }

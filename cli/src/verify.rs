@@ -250,7 +250,7 @@ fn guarded(run: impl FnOnce() -> Result<Verdict, CliError>) -> Result<Verdict, C
     })
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

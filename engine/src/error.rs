@@ -46,6 +46,34 @@ impl BlockError {
         Self::Invalid { number, reason: Box::new(reason) }
     }
 
+    /// An error of an alloy-evm executor as [`Engine`](crate::Engine) reports it,
+    /// which says at what in block `number` it came up.
+    ///
+    /// `failure` is what the base state reported meanwhile. It goes first: the
+    /// system calls turn a failed read into a failed validation.
+    #[must_use]
+    pub fn from_executor(
+        number: u64,
+        place: Place,
+        error: BlockExecutionError,
+        failure: Option<BaseStateError>,
+    ) -> Self {
+        let transaction = match place {
+            Place::Transaction(index, _) => Some(index),
+            Place::Before | Place::After => None,
+        };
+        if let Some(source) = failure {
+            return Self::base_state(number, transaction, source);
+        }
+        match error {
+            BlockExecutionError::Validation(error) => Self::invalid(number, invalid(place, &error)),
+            BlockExecutionError::Internal(error) => {
+                let reason = InternalError::Evm { transaction, message: error.to_string() };
+                Self::Internal { number, reason }
+            }
+        }
+    }
+
     /// The reason, if the block itself is at fault.
     #[must_use]
     pub const fn as_invalid(&self) -> Option<&InvalidBlock> {
@@ -135,9 +163,9 @@ fn at(transaction: Option<usize>) -> String {
     transaction.map_or_else(String::new, |index| format!(" for transaction {index}"))
 }
 
-/// Where in a block an error of the stock executor came up.
+/// Where in a block an executor failed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
+pub enum Place {
     /// System calls before the first transaction.
     Before,
     /// The transaction at this position, with this hash.
@@ -146,39 +174,10 @@ pub(crate) enum Place {
     After,
 }
 
-/// Gives an error of alloy-evm's executor its type here.
-///
-/// `failure` is what the base state reported meanwhile. It goes first: the
-/// system calls turn a failed read into a failed validation.
-pub(crate) fn from_executor(
-    number: u64,
-    place: Place,
-    error: BlockExecutionError,
-    failure: Option<BaseStateError>,
-) -> BlockError {
-    let transaction = match place {
-        Place::Transaction(index, _) => Some(index),
-        Place::Before | Place::After => None,
-    };
-    if let Some(source) = failure {
-        let reason = InternalError::BaseState { transaction, source };
-        return BlockError::Internal { number, reason };
-    }
-    match error {
-        BlockExecutionError::Validation(error) => {
-            BlockError::invalid(number, invalid(place, &error))
-        }
-        BlockExecutionError::Internal(error) => {
-            let reason = InternalError::Evm { transaction, message: error.to_string() };
-            BlockError::Internal { number, reason }
-        }
-    }
-}
-
 /// Gives revm's own error for the transaction at `index` its type here, the
-/// same that [`from_executor`] gives it on the sequential path. `failure` is
-/// the first that the base state reported: revm goes on for a while after one,
-/// and may report a later one.
+/// same that [`BlockError::from_executor`] gives it on the sequential path.
+/// `failure` is the first that the base state reported: revm goes on for a while
+/// after one, and may report a later one.
 pub(crate) fn from_evm(
     number: u64,
     index: usize,
@@ -187,7 +186,7 @@ pub(crate) fn from_evm(
     failure: Option<BaseStateError>,
 ) -> BlockError {
     let place = Place::Transaction(index, hash);
-    from_executor(number, place, BlockExecutionError::evm(error, hash), failure)
+    BlockError::from_executor(number, place, BlockExecutionError::evm(error, hash), failure)
 }
 
 fn invalid(place: Place, error: &BlockValidationError) -> InvalidBlock {

@@ -177,11 +177,11 @@ pub use consensus::{
     validate_state_root,
 };
 pub use engine::{Engine, EngineError};
-pub use error::{BlockError, InternalError, InvalidBlock};
+pub use error::{BlockError, InternalError, InvalidBlock, Place};
 pub use output::{BlockOutput, Executed, ExecutionStats, Stages};
 pub use pace::Point;
 pub use pipeline::{Ended, Load, PipelineConfig, Stages as PipelineStages, pipeline};
-pub use senders::recover;
+pub use senders::{recover, recover_in_parallel};
 pub use simulation::{
     Ahead, Calibration, Costs, Measured, Order, Simulated, Simulation, Step, StepCost, StepCosts,
 };

@@ -12,9 +12,13 @@ use rayon::prelude::*;
 /// hand out a task.
 const MIN_SIGNATURES_PER_TASK: usize = 4;
 
-/// Hashes the header and recovers all senders, in parallel on the current
-/// pool.
-pub(crate) fn recover_in_parallel(block: Block) -> Result<RecoveredBlock, BlockError> {
+/// Hashes a block's header and recovers its senders, in parallel on the current
+/// rayon pool; otherwise as [`recover`].
+///
+/// # Errors
+///
+/// [`InvalidBlock::Signature`] for the first transaction without a sender.
+pub fn recover_in_parallel(block: Block) -> Result<RecoveredBlock, BlockError> {
     let transactions = block.body.transactions.par_iter();
     let senders: Vec<_> = transactions
         .with_min_len(MIN_SIGNATURES_PER_TASK)

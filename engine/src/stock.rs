@@ -7,7 +7,7 @@ use crate::{
     chain_spec::ChainSpec,
     committed::Committed,
     due::Due,
-    error::{BlockError, Place, from_executor},
+    error::{BlockError, Place},
     output::{BlockOutput, ExecutionStats, StopWatch},
     payoff::Payoff,
     tally::Tally,
@@ -126,7 +126,7 @@ impl<'a> Stock<'a> {
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
         let failure = executor.evm().db().failure().get().cloned();
-        from_executor(self.block.header().number, place, error, failure)
+        BlockError::from_executor(self.block.header().number, place, error, failure)
     }
 
     /// The state before the transactions: `base`, and the system calls on top
@@ -343,9 +343,9 @@ impl<'a> Stock<'a> {
         let number = self.block.header().number;
         executor.evm_mut().db_mut().set_access_index(self.transactions.len() as u64 + 1);
         let failure = executor.evm().db().failure();
-        let (mut evm, result) = executor
-            .finish()
-            .map_err(|error| from_executor(number, Place::After, error, failure.get().cloned()))?;
+        let (mut evm, result) = executor.finish().map_err(|error| {
+            BlockError::from_executor(number, Place::After, error, failure.get().cloned())
+        })?;
         Ok(BlockOutput {
             receipts: result.receipts,
             requests: result.requests,

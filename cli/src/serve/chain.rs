@@ -15,6 +15,7 @@
 mod body;
 mod head;
 mod insert;
+mod parent;
 mod post_state;
 mod read;
 
@@ -23,12 +24,16 @@ pub(crate) use head::{ForkchoiceError, Markers};
 pub(crate) use insert::{InsertError, Verdict};
 pub(crate) use read::ReadError;
 
-use crate::CliError;
+use crate::{CliError, client};
 use alloy_consensus::{Header, ReceiptEnvelope, Sealed};
 use alloy_primitives::B256;
-use blockloom_engine::{ChainSpec, Config, Engine, RecoveredBlock};
+use blockloom_engine::{
+    ChainSpec, RecoveredBlock,
+    client::{Ahead, AheadConfig},
+};
 use blockloom_fixtures::GenesisBlock;
 use blockloom_state::{BlockChanges, Durability, Genesis, Store};
+use parent::Readers;
 use parking_lot::{Mutex, RwLock};
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -57,9 +62,10 @@ struct Recent {
 /// The chain.
 #[derive(Debug)]
 pub(crate) struct Chain {
-    store: Store,
-    engine: Engine,
-    spec: ChainSpec,
+    store: Arc<Store>,
+    factory: client::Factory,
+    /// What the factory's workers read through.
+    readers: Readers,
     genesis: Sealed<Header>,
     /// How far below the tip blocks stay known.
     depth: u64,
@@ -76,7 +82,7 @@ impl Chain {
         path: &Path,
         genesis: &GenesisBlock,
         spec: ChainSpec,
-        engine: Config,
+        ahead: AheadConfig,
         depth: u64,
     ) -> Result<Self, CliError> {
         let failed = |source| CliError::Store { path: path.to_owned(), source };
@@ -101,10 +107,13 @@ impl Chain {
                 genesis: genesis.hash,
             });
         }
+        let store = store.with_undo_depth(depth).with_durability(Durability::Synced);
+        let readers = Readers::default();
+        let ahead = Ahead::new(ahead)?.with_snapshots(readers.clone());
         Ok(Self {
-            store: store.with_undo_depth(depth).with_durability(Durability::Synced),
-            engine: Engine::new(engine)?,
-            spec,
+            store: Arc::new(store),
+            factory: client::factory(ahead, spec),
+            readers,
             genesis: Sealed::new_unchecked(genesis.header.clone(), genesis.hash),
             depth,
             work: Mutex::default(),
@@ -115,7 +124,7 @@ impl Chain {
 
     /// The rules.
     pub(crate) const fn spec(&self) -> &ChainSpec {
-        &self.spec
+        self.factory.inner().spec()
     }
 
     /// Number and hash of the newest canonical block.

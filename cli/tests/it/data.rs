@@ -4,6 +4,7 @@ use std::{
     env,
     io::Write,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// A folder of this repository.
@@ -28,9 +29,29 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    assert!(env::var_os("CI").is_none(), "test data is missing: {}", found.display());
-    // Past the capture of test output, which hides what passing tests print.
-    let message = format!("\nSKIPPED 1 suite: no test data at {}\n", found.display());
-    std::io::stderr().write_all(message.as_bytes()).unwrap();
+    skip(&format!("no test data at {}", found.display()));
     None
+}
+
+/// What one of `scripts` brings from the npm registry, with `args`.
+///
+/// `None`, said loudly, if it cannot be had; in CI that is a failure.
+#[track_caller]
+pub(crate) fn brought(script: &str, args: &[&str]) -> Option<PathBuf> {
+    let (script, cache) = (in_repository("scripts").join(script), env!("CARGO_TARGET_TMPDIR"));
+    let found = Command::new("bash").arg(script).arg(cache).args(args).output().unwrap();
+    if found.status.success() {
+        return Some(String::from_utf8(found.stdout).unwrap().trim().into());
+    }
+    skip(String::from_utf8_lossy(&found.stderr).trim());
+    None
+}
+
+/// Says loudly why a suite is skipped; in CI that is a failure.
+#[track_caller]
+fn skip(reason: &str) {
+    assert!(env::var_os("CI").is_none(), "{reason}");
+    // Past the capture of test output, which hides what passing tests print.
+    let message = format!("\nSKIPPED 1 suite: {reason}\n");
+    std::io::stderr().write_all(message.as_bytes()).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Blocks from a real node: anvil, with a chain made for the purpose.
 
 use crate::{
-    data::in_repository,
+    data::{brought, in_repository},
     http::post,
     program::{run, run_ok},
 };
@@ -9,9 +9,9 @@ use alloy_primitives::{Address, Bytes, U256, keccak256};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::{
-    env, fs,
-    io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 use tempfile::tempdir;
@@ -38,17 +38,7 @@ impl Anvil {
     /// Starts anvil on a port the system chooses. `None`, said loudly, if it
     /// cannot be had; in CI that is a failure.
     fn start() -> Option<Self> {
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let script = in_repository("scripts/anvil.sh");
-        let found = Command::new("bash").arg(script).arg(cache).output().unwrap();
-        if !found.status.success() {
-            let reason = String::from_utf8_lossy(&found.stderr).trim().to_owned();
-            assert!(env::var_os("CI").is_none(), "anvil is missing: {reason}");
-            let message = format!("\nSKIPPED 1 suite: {reason}\n");
-            std::io::stderr().write_all(message.as_bytes()).unwrap();
-            return None;
-        }
-        let program = PathBuf::from(String::from_utf8(found.stdout).unwrap().trim());
+        let program = brought("anvil.sh", &[])?;
         let mut process = Command::new(program)
             .args(["--host", "127.0.0.1", "--port", "0"])
             .args(["--hardfork", "osaka", "--no-mining", "--order", "fifo"])

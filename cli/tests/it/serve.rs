@@ -6,6 +6,7 @@ mod cast;
 mod engine_api;
 mod payload;
 mod rpc_compat;
+mod viem;
 
 use crate::{
     http::post_with,

@@ -54,6 +54,11 @@ impl Bulletin {
     pub(super) fn tell(&self, news: News) {
         self.news.write().push(Arc::new(news));
     }
+
+    /// All the news but the first `heard`.
+    pub(super) fn since(&self, heard: usize) -> Vec<Arc<News>> {
+        self.news.read().get(heard..).map_or_else(Vec::new, <[_]>::to_vec)
+    }
 }
 
 /// How much of the news one scout has heard.
@@ -80,10 +85,10 @@ impl Ears {
     where
         B: DatabaseRef<Error = BaseStateError>,
     {
-        let fresh: Vec<_> = match bulletin.news.read().get(self.heard..) {
-            None | Some([]) => return false,
-            Some(fresh) => fresh.to_vec(),
-        };
+        let fresh = bulletin.since(self.heard);
+        if fresh.is_empty() {
+            return false;
+        }
         self.heard += fresh.len();
         for news in fresh {
             if let Some((by, correction)) = &news.correction

@@ -35,6 +35,11 @@ impl<E: PlanFactory, S: Strategy<E>> AheadEvmFactory<E, S> {
         Self { inner, strategy, ahead }
     }
 
+    /// What its EVMs share.
+    pub const fn ahead(&self) -> &Ahead {
+        &self.ahead
+    }
+
     fn wrap<DB: Database, I: Inspector<E::Context<DB>>>(
         &self,
         inner: E::Evm<DB, I>,

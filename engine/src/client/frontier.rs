@@ -67,8 +67,11 @@ pub(super) struct Frontier<E: PlanFactory, S: Strategy<E>> {
     /// The first planned transaction that is not final.
     next: TxIdx,
     last: Option<Last>,
-    /// What was written in this block so far. Its base is never asked.
+    /// What was written in this block, as far as it was needed yet. Its base is
+    /// never asked.
     written: BlockState<ErasedReader<MemoryState>>,
+    /// How much of the news that is.
+    followed: usize,
     payoff: Payoff,
     may_give_up: bool,
     drifts: Vec<Drift>,
@@ -116,9 +119,7 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         let lookahead = outlook.lookahead(&ahead.config, &transactions);
         let bulletin = Arc::new(Bulletin::new(lookahead, env.block_env.beneficiary()));
         let board = Arc::new(Board::new(bulletin, transactions));
-        let mut written = BlockState::new(ErasedReader(MemoryState::new()));
         for delta in prelude {
-            written.follow(&delta);
             board.bulletin.tell(News { delta: Some(delta), ..News::default() });
         }
         let (source, inbox) = Source::choose(ahead, parent);
@@ -133,7 +134,8 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
             board,
             next: TxIdx::default(),
             last: None,
-            written,
+            written: BlockState::new(ErasedReader(MemoryState::new())),
+            followed: 0,
             payoff,
             may_give_up: ahead.config.mode == Mode::Adaptive,
             drifts: Vec::new(),
@@ -217,15 +219,29 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         } else {
             (None, None, wrong.or_else(|| by.zip(delta)))
         };
-        if let Some(delta) = &delta {
-            self.written.follow(delta);
-        }
-        let correction = wrong.map(|(by, wrong)| (by, self.written.correct(&wrong)));
+        let correction = wrong.map(|(by, wrong)| {
+            self.catch_up();
+            if let Some(delta) = &delta {
+                self.written.follow(delta);
+            }
+            self.followed += 1;
+            (by, self.written.correct(&wrong))
+        });
         let done = tx.map_or(self.next, TxIdx::next);
         self.board.bulletin.tell(News { done, by, delta, correction });
         while self.next < done {
             self.lookahead().commit(self.next);
             self.next = self.next.next();
+        }
+    }
+
+    /// Follows what was told. Most blocks have few mistakes to correct, so
+    /// nothing is followed before the first.
+    fn catch_up(&mut self) {
+        let news = self.board.bulletin.since(self.followed);
+        self.followed += news.len();
+        for delta in news.iter().filter_map(|news| news.delta.as_ref()) {
+            self.written.follow(delta);
         }
     }
 

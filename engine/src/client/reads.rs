@@ -74,15 +74,18 @@ impl Reads {
         }
     }
 
-    /// Whether not all of the account mattered, so that its balance may have
-    /// been moved whatever it was.
-    pub(super) fn is_moved(&self, address: &Address) -> bool {
-        self.0.iter().any(|read| match read {
-            Read::Account { address: of, observed, .. } => {
-                of == address && *observed != Observed::Whole
+    /// Accounts of which not all mattered, so that their balance may have been
+    /// moved whatever it was; sorted.
+    pub(super) fn moved(&self) -> Vec<Address> {
+        let moved = self.0.iter().filter_map(|read| match read {
+            Read::Account { address, observed, .. } if *observed != Observed::Whole => {
+                Some(*address)
             }
-            _ => false,
-        })
+            _ => None,
+        });
+        let mut moved: Vec<_> = moved.collect();
+        moved.sort_unstable();
+        moved
     }
 
     /// Whether `database` gives the same answers. `drifts` receives accounts of

@@ -67,6 +67,13 @@ impl Ahead {
         Self { snapshots: Some(Arc::new(snapshots)), ..self }
     }
 
+    /// Code that was met in earlier blocks, analysed. A database that takes code
+    /// from here as well saves reading and analysing it twice.
+    #[must_use]
+    pub fn code(&self) -> &CodeCache {
+        &self.code
+    }
+
     /// Threads that run ahead, beside the caller's.
     pub(super) fn n_scouts(&self) -> usize {
         self.pool.as_ref().map_or(0, |pool| pool.current_num_threads())

@@ -103,7 +103,9 @@ impl<E: PlanFactory, S: Strategy<E>> Scout<E, S> {
             let env = self.board.transactions[tx.position()].clone();
             if let Some(speculation) = self.speculator.run(env) {
                 let reads = self.speculator.view().take_reads();
-                let delta = Delta::of(&speculation.result.state, |of| reads.is_moved(of));
+                let moved = reads.moved();
+                let is_moved = |of: &_| moved.binary_search(of).is_ok();
+                let delta = Delta::of(&speculation.result.state, is_moved);
                 return Some(Found { speculation, reads, delta });
             }
             if !self.speculator.view().gave_up() || self.board.bulletin.lookahead.is_stopped() {

@@ -3,6 +3,8 @@
 mod builder;
 mod callers;
 mod chain;
+mod conformance;
+mod contract;
 mod custom;
 mod drive;
 mod faults;

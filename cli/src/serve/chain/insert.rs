@@ -1,19 +1,16 @@
 //! A block that arrives: every check, and its execution.
 
-use super::{Chain, KnownBlock, MAX_INVALID, ReadError, post_state};
+use super::{Chain, KnownBlock, MAX_INVALID, ReadError, parent::Parent, post_state};
 use crate::{
+    client::Job,
     rejection::{Place, Rejection, check_root},
     verify::OMMER_DEPTH,
 };
-use alloy_consensus::{Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, TxReceipt};
+use alloy_consensus::{Receipt, ReceiptEnvelope, ReceiptWithBloom, TxReceipt};
 use alloy_primitives::B256;
-use blockloom_engine::{Ancestor, Block, BlockError};
-use blockloom_state::{BlockChanges, CacheSize, Overlay, StateAt, StoreError};
+use blockloom_engine::{Ancestor, Block, BlockError, recover_in_parallel};
+use blockloom_state::StoreError;
 use std::sync::Arc;
-
-/// What a block's execution keeps in memory of the state it runs on: what a
-/// block reads, not a chain of them.
-const BLOCK_CACHE: CacheSize = CacheSize { accounts: 1 << 14, slots: 1 << 15 };
 
 /// What became of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,25 +66,6 @@ impl From<Rejection> for Refusal {
     }
 }
 
-/// A state that a block can run on.
-pub(super) struct Parent<'a> {
-    pub(super) header: Header,
-    /// Blocks on top of the state that are not canonical, oldest first.
-    pub(super) branch: Vec<Arc<KnownBlock>>,
-    pub(super) state: Overlay<StateAt<'a>>,
-}
-
-impl Parent<'_> {
-    /// State root after the branch and `changes` on top of it.
-    pub(super) fn root_after<'b>(
-        &'b self,
-        changes: impl IntoIterator<Item = &'b BlockChanges>,
-    ) -> Result<B256, StoreError> {
-        let branch = self.branch.iter().map(|block| &*block.changes);
-        self.state.base().root_after(branch.chain(changes))
-    }
-}
-
 impl Chain {
     /// Checks and executes `block`, whose hash is `hash`.
     pub(crate) fn insert(&self, block: Block, hash: B256) -> Result<Verdict, InsertError> {
@@ -137,38 +115,6 @@ impl Chain {
         verdict
     }
 
-    /// The block with this hash and the state after it; `None` if there is no
-    /// such block or its state is not kept.
-    fn parent(&self, hash: B256) -> Result<Option<Parent<'_>>, InsertError> {
-        let mut branch = Vec::new();
-        let mut at = hash;
-        let number = loop {
-            // Ends: every block has a lower number than the one before.
-            if let Some(number) = self.canonical_number(&at)? {
-                break number;
-            }
-            let Some(block) = self.known(&at) else { return Ok(None) };
-            at = block.block.header().parent_hash;
-            branch.push(block);
-        };
-        branch.reverse();
-        let state = match self.store.state_at(number) {
-            Ok(state) => state,
-            Err(StoreError::NoUndo { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let header = match branch.last() {
-            Some(block) => block.block.header().clone(),
-            None => self.canonical_header(number)?.into_inner(),
-        };
-        let state = Overlay::new(state, BLOCK_CACHE);
-        for block in &branch {
-            let changes = Arc::clone(&block.changes);
-            state.push(block.block.header().number, block.block.hash, changes);
-        }
-        Ok(Some(Parent { header, branch, state }))
-    }
-
     fn judge(&self, block: Block, parent: &Parent<'_>) -> Result<KnownBlock, Refusal> {
         let ancestors = match block.body.ommers.is_empty() {
             true => Vec::new(),
@@ -183,21 +129,26 @@ impl Chain {
             })
             .collect();
         let place = Place {
-            spec: &self.spec,
+            spec: self.spec(),
             parent: &parent.header,
             parent_hash: block.header.parent_hash,
             ancestors: &ancestors,
         };
         place.check_before(&block).map_err(Rejection::from)?;
-        let block = self.engine.recover(block).map_err(Rejection::from)?;
-        let executed = self.engine.execute(&self.spec, &block, &parent.state);
-        let output = executed.map_err(Rejection::from)?.output;
+        let block = recover_in_parallel(block).map_err(Rejection::from)?;
+        let job = Job {
+            block: &block,
+            base: &*parent.state,
+            snapshot: parent.snapshot,
+            access_list: false,
+        };
+        let output = job.execute(&self.factory).map_err(Rejection::from)?;
         place.check_after(&block, &output).map_err(Rejection::from)?;
         let root = parent.root_after([&output.changes])?;
         check_root(&block, root).map_err(Rejection::from)?;
         let mut receipts: Vec<_> = output.receipts.into_iter().map(envelope).collect();
-        if post_state::is_needed(&self.spec, block.header()) {
-            post_state::fill_in(&self.spec, &block, parent, &mut receipts)?;
+        if post_state::is_needed(self.spec(), block.header()) {
+            post_state::fill_in(&self.factory, &block, parent, &mut receipts)?;
         }
         Ok(KnownBlock { block, receipts, changes: Arc::new(output.changes) })
     }

@@ -5,7 +5,8 @@
 //! for such a receipt: each transaction is run once more, and the root computed
 //! after it. They are filled in where the header's receipts root proves them.
 
-use super::{InsertError, insert::Parent};
+use super::{InsertError, parent::Parent};
+use crate::client::{Factory, block_state};
 use alloy_consensus::{
     Eip658Value, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, TxReceipt,
     proofs::calculate_receipt_root, transaction::Recovered,
@@ -14,7 +15,6 @@ use alloy_evm::{Evm, EvmFactory, eth::EthEvmFactory};
 use alloy_hardforks::EthereumHardfork as Fork;
 use alloy_primitives::{B256, Log};
 use blockloom_engine::{ChainSpec, RecoveredBlock};
-use blockloom_state::{BlockState, ErasedReader};
 
 /// Whether receipts of a block with this header hold state roots.
 pub(super) fn is_needed(spec: &ChainSpec, header: &Header) -> bool {
@@ -23,13 +23,14 @@ pub(super) fn is_needed(spec: &ChainSpec, header: &Header) -> bool {
 
 /// Puts state roots in the place of `receipts`' statuses.
 pub(super) fn fill_in(
-    spec: &ChainSpec,
+    factory: &Factory,
     block: &RecoveredBlock,
     parent: &Parent<'_>,
     receipts: &mut Vec<ReceiptEnvelope>,
 ) -> Result<(), InsertError> {
-    let state = BlockState::new(ErasedReader(&parent.state));
-    let mut evm = EthEvmFactory::default().create_evm(state, spec.evm_env(block.header()));
+    let state = block_state(factory, &*parent.state);
+    let env = factory.inner().spec().evm_env(block.header());
+    let mut evm = EthEvmFactory::default().create_evm(state, env);
     let mut roots = Vec::with_capacity(receipts.len());
     for (transaction, sender) in block.block.body.transactions.iter().zip(&block.senders) {
         let ran = evm.transact_commit(Recovered::new_unchecked(transaction, *sender));

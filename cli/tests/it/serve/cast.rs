@@ -2,34 +2,13 @@
 //! of the answers is held against the chain itself.
 
 use super::{Home, Status, branch::state_after};
-use crate::data::in_repository;
+use crate::data::brought;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use blockloom_fixtures::demo::{DemoChain, DemoParams};
 use serde_json::Value;
-use std::{
-    env,
-    io::Write,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::PathBuf, process::Command};
 
 const BLOCKS: u64 = 4;
-
-/// Where cast is. `None`, said loudly, if it cannot be had; in CI that is a
-/// failure.
-fn cast() -> Option<PathBuf> {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let script = in_repository("scripts/anvil.sh");
-    let found = Command::new("bash").arg(script).arg(cache).arg("cast").output().unwrap();
-    if found.status.success() {
-        return Some(String::from_utf8(found.stdout).unwrap().trim().into());
-    }
-    let reason = String::from_utf8_lossy(&found.stderr).trim().to_owned();
-    assert!(env::var_os("CI").is_none(), "cast is missing: {reason}");
-    let message = format!("\nSKIPPED 1 suite: {reason}\n");
-    std::io::stderr().write_all(message.as_bytes()).unwrap();
-    None
-}
 
 struct Cast {
     program: PathBuf,
@@ -62,7 +41,7 @@ const READER: [u8; 10] = [0x60, 0x01, 0x54, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3, 
 
 #[test]
 fn cast_reads_blocks_accounts_and_proofs_and_runs_calls() {
-    let Some(program) = cast() else { return };
+    let Some(program) = brought("anvil.sh", &["cast"]) else { return };
     let params = DemoParams { blocks: BLOCKS, txs_per_block: 20, ..DemoParams::default() };
     let chain = DemoChain::generate(&params).unwrap();
     let home = Home::new(&chain.genesis_json());

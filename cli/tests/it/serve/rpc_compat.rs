@@ -114,7 +114,7 @@ fn write_work(chain: &Path, path: &Path) {
 }
 
 /// Names the consensus client's head, safe and finalized block.
-fn finalize(served: &Served, folder: &Path) {
+pub(super) fn finalize(served: &Served, folder: &Path) {
     let file = BufReader::new(File::open(folder.join("headfcu.json")).unwrap());
     let request: Value = serde_json::from_reader(file).unwrap();
     let answer = served.tell(request["method"].as_str().unwrap(), &request["params"]);

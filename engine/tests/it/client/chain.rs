@@ -1,5 +1,6 @@
 //! A block with the state it runs on, and factories of executors for it.
 
+use super::recorder::Asked;
 use alloy_consensus::transaction::Recovered;
 use alloy_evm::{
     EvmEnv,
@@ -56,10 +57,20 @@ impl Chain {
             .collect()
     }
 
-    /// Whether a withdrawal goes there.
-    pub(crate) fn pays(&self, address: Address) -> bool {
-        let withdrawals = self.block.block.body.withdrawals.iter().flatten();
+    /// Where in `asked` the end begins that is about those who are paid at the
+    /// end of the block, and nobody else.
+    pub(crate) fn payments(&self, asked: &[Asked]) -> usize {
+        let is_paid = |asked: &Asked| matches!(asked, Asked::Account(of) if self.pays(*of));
+        asked.iter().rposition(|asked| !is_paid(asked)).map_or(0, |last| last + 1)
+    }
+
+    /// Whether a withdrawal or a reward goes there.
+    fn pays(&self, address: Address) -> bool {
+        let body = &self.block.block.body;
+        let withdrawals = body.withdrawals.iter().flatten();
+        let miners = body.ommers.iter().chain([self.block.header()]);
         withdrawals.into_iter().any(|withdrawal| withdrawal.address == address)
+            || miners.into_iter().any(|header| header.beneficiary == address)
     }
 
     /// The executor factory that is wrapped, unwrapped.

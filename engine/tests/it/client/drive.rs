@@ -22,7 +22,11 @@ use revm::{
     primitives::hardfork::SpecId,
     state::EvmState,
 };
-use std::{fmt::Debug, sync::Arc};
+use std::{
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
 
 /// How a caller goes about a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,15 +97,29 @@ impl<F> Factory for F where
 {
 }
 
-/// Runs the block of `chain` as `caller` does; the database fails from question
-/// `fails_at` on.
+/// What fails while a block is run. A number is that of a question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Faults {
+    /// The database fails from this question on.
+    pub(crate) question: usize,
+    /// The state hook panics when it has been told so many times.
+    pub(crate) hook: usize,
+}
+
+impl From<usize> for Faults {
+    fn from(question: usize) -> Self {
+        Self { question, hook: usize::MAX }
+    }
+}
+
+/// Runs the block of `chain` as `caller` does, with `faults`.
 pub(crate) fn drive<F: Factory<EvmFactory: EvmFactory<Spec = SpecId>>>(
     factory: &F,
     chain: &Chain,
     caller: Caller,
-    fails_at: usize,
+    faults: impl Into<Faults>,
 ) -> Transcript<F::Receipt> {
-    drive_in(factory, chain.env(), chain, caller, fails_at)
+    drive_in(factory, chain.env(), chain, caller, faults)
 }
 
 /// The same in an environment of its own.
@@ -110,14 +128,22 @@ pub(crate) fn drive_in<F: Factory>(
     env: EnvOf<F>,
     chain: &Chain,
     caller: Caller,
-    fails_at: usize,
+    faults: impl Into<Faults>,
 ) -> Transcript<F::Receipt> {
-    let ledger = Ledger::new(&chain.base, fails_at);
+    let faults = faults.into();
+    let ledger = Ledger::new(&chain.base, faults.question);
     let hooks = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&hooks);
     {
         let mut state = ledger.state();
-        state.set_state_hook(Some(Box::new(move |state: EvmState| told.lock().push(state))));
+        state.set_state_hook(Some(Box::new(move |state: EvmState| {
+            let mut told = told.lock();
+            if told.len() == faults.hook {
+                // A panic that prints nothing.
+                resume_unwind(Box::new("the hook fails"));
+            }
+            told.push(state);
+        })));
         if caller == Caller::Indexed {
             state.bal_state = std::mem::take(&mut state.bal_state).with_bal_builder();
         }
@@ -125,12 +151,15 @@ pub(crate) fn drive_in<F: Factory>(
     let mut calls = Vec::new();
     let evm = factory.evm_factory().create_evm(ledger.clone(), env);
     let executor = factory.create_executor(evm, chain.ctx());
-    let end = run(executor, &chain.transactions(), caller, &mut calls);
-    let end = end.map_err(|error| format!("{error:?}"));
+    let end =
+        catch_unwind(AssertUnwindSafe(|| run(executor, &chain.transactions(), caller, &mut calls)));
+    let end = match end {
+        Ok(end) => end.map_err(|error| format!("{error:?}")),
+        Err(panic) => Err(format!("panic: {:?}", panic.downcast_ref::<&str>())),
+    };
     let mut asked = ledger.asked();
-    // alloy-evm pays withdrawals in an order that is another one every time.
-    let is_paid = |asked: &Asked| matches!(asked, Asked::Account(of) if chain.pays(*of));
-    let first_paid = asked.iter().rposition(|asked| !is_paid(asked)).map_or(0, |last| last + 1);
+    // alloy-evm pays in an order that is another one every time.
+    let first_paid = chain.payments(&asked);
     asked[first_paid..].sort_unstable();
     let mut state = ledger.state();
     state.set_state_hook(None);

@@ -2,7 +2,7 @@
 
 use super::{
     chain::Chain,
-    drive::{Caller, assert_same, drive},
+    contract::{self, Checked},
     recorder::Ledger,
 };
 use crate::support::data;
@@ -33,33 +33,13 @@ pub(crate) fn blocks() -> impl Iterator<Item = Chain> {
 
 #[test]
 fn mainnet_blocks_give_callers_what_the_inner_executor_gives() {
-    for (n, chain) in blocks().enumerate() {
+    let mut total = Checked::default();
+    for (turn, chain) in blocks().enumerate() {
         let number = chain.block.header().number;
-        // All callers on every eighth block, two of them on each.
-        let callers: &[Caller] = match n % 8 {
-            0 => &[
-                Caller::WholeBlock,
-                Caller::OneByOne,
-                Caller::Indexed,
-                Caller::Apart,
-                Caller::Picky,
-                Caller::Leaping,
-                Caller::Swapping,
-                Caller::HalfWay,
-            ],
-            _ => &[Caller::WholeBlock, Caller::Apart],
-        };
-        let factory = chain.wrapped(3, Mode::Parallel);
-        for caller in callers {
-            let expected = drive(&chain.stock(), &chain, *caller, usize::MAX);
-            if *caller != Caller::WholeBlock {
-                let plan = BlockPlan::new(None, chain.transactions());
-                factory.announce(&chain.env().block_env, plan);
-            }
-            let actual = drive(&factory, &chain, *caller, usize::MAX);
-            assert_same(&actual, &expected, &format!("block {number}, {caller:?}"));
-        }
+        total.add(contract::check(&chain, turn, &format!("block {number}")));
     }
+    println!("{total:?}");
+    assert!(total.runs == 0 || total.errors > 64, "{total:?}");
 }
 
 /// What came of running ahead while `chain` was run one by one.
