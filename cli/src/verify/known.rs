@@ -32,6 +32,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("BLOCKHASH_Bounds_Constantinople", NO_EIP_1283),
     ("ChainAtoChainB_BlockHash_Constantinople", NO_EIP_1283),
     ("DaoTransactions_EmptyTransactionAndForkBlocksAhead_HomesteadToDaoAt5", LATE_DAO_MOVE),
+    ("InitCollision", NO_EIP_7610),
+    ("RevertInCreateInInit", NO_EIP_7610),
     ("blockhashNonConstArg_Constantinople", NO_EIP_1283),
     ("blockhashTests_Constantinople", NO_EIP_1283),
     ("callcodeOutput3partial_Constantinople", NO_EIP_1283),
@@ -62,6 +64,11 @@ const KNOWN: &[(&str, &str)] = &[
     (
         "tests/paris/eip7610_create_collision/test_revert_in_create.py::\
          test_create2_collision_storage[",
+        NO_EIP_7610,
+    ),
+    (
+        "tests/static/state_tests/stExtCodeHash/dynamicAccountOverwriteEmpty_ParisFiller.yml::\
+         dynamicAccountOverwriteEmpty_Paris[",
         NO_EIP_7610,
     ),
 ];

@@ -53,7 +53,7 @@ fn what_is_simulated_stands_beside_what_is_measured() {
     // No two clocks agree to the last digit.
     let refused = run(args.iter().chain(&["--within", "0"]));
     refused.assert_refused(1, &["hot_slot, 1 workers", "off by"]);
-    run(["inspect", "hot_slot", "--within", "-1"]).assert_refused(2, &["--within"]);
+    run(["inspect", "hot_slot", "--within=-1"]).assert_refused(2, &["--within"]);
     run(["inspect", "hot_slot", "--within", "1", "--no-measure"])
         .assert_refused(2, &["--no-measure"]);
 }

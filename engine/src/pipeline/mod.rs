@@ -258,11 +258,25 @@ fn next_turn<A, E>(
         }
         return match turns.recv_timeout(STOP_INTERVAL) {
             Ok(Err(error)) => Next::Block(Err(error)),
-            // Gone if a thread that makes ready panicked.
-            Ok(Ok(turn)) => turn.recv().map_or(Next::End, |block| Next::Block(Ok(block))),
+            Ok(Ok(turn)) => {
+                made_ready(&turn, over).map_or(Next::End, |block| Next::Block(Ok(block)))
+            }
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => Next::End,
         };
+    }
+}
+
+/// The block whose turn it is, once it has been made ready; `None` if that will
+/// not be: a thread that makes ready panicked, or all of them have gone because
+/// there is nothing left to do.
+fn made_ready<A>(turn: &Receiver<A>, over: &Over) -> Option<A> {
+    loop {
+        match turn.recv_timeout(STOP_INTERVAL) {
+            Ok(block) => return Some(block),
+            Err(RecvTimeoutError::Timeout) if !over.is_set() => {}
+            Err(_) => return None,
+        }
     }
 }
 

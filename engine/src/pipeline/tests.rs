@@ -85,6 +85,22 @@ fn the_failure_of_the_lowest_block_counts() {
     }
 }
 
+/// Those who make blocks ready leave when a report has failed, and then nobody
+/// takes the job that the execution thread has begun to wait for.
+#[test]
+fn nobody_waits_for_a_block_that_is_not_made_ready_any_more() {
+    let over = Over::default();
+    let (turns, in_order) = sync_channel::<Turn<u64, ()>>(1);
+    let (job, turn) = sync_channel(1);
+    turns.send(Ok(turn)).unwrap();
+    let stop = || {
+        over.set();
+        false
+    };
+    assert!(matches!(next_turn(&in_order, stop, &over), Next::End));
+    drop(job);
+}
+
 #[test]
 fn blocks_that_are_not_settled_are_not_reported() {
     let (reported, _, result) = run(50, Faults { settle: Some(20), ..Faults::default() });

@@ -136,12 +136,14 @@ fn everybody_takes_part_and_is_held_up_everywhere() {
     }
 }
 
-/// Whoever has not begun yet may get on, so it is not left until the end.
+/// Whoever has not begun yet may get on, so it is not left until the end. By the
+/// clock it is, where waking up takes longer than the block.
 #[test]
 fn others_run_ahead_in_every_order() {
     for sharing in SHARING {
         let scene = Scene::new("erc20_independent", sharing);
-        for order in orders(&scene) {
+        let by_turns = |order: &Order| !matches!(order, Order::Time(_));
+        for order in orders(&scene).into_iter().filter(by_turns) {
             let steps = scene.run(order.clone(), 1, None).steps;
             let is_ahead = |step: &Step| step.worker > 0 && step.point == Point::Run;
             assert!(steps.iter().any(is_ahead), "{sharing:?}, {order:?}");
