@@ -48,7 +48,7 @@ fn an_allocation_fault_at_any_limit_costs_no_block_before_it() {
             .unwrap()
             .into();
         assert_ne!(finished.code, Some(99), "the limit was refused");
-        let said = finished.stdout.lines().filter_map(block_of).last();
+        let said = finished.stdout.lines().filter_map(block_of).next_back();
         println!("{what}: exit {:?} after block {said:?}, {}", finished.code, finished.stderr);
         if finished.code == Some(0) {
             n_done += 1;

@@ -185,9 +185,12 @@ fn a_panic_in_any_stage_is_the_callers() {
     }
 }
 
+/// What a source gives that never fails.
+type Given = Result<u64, ()>;
+
 /// A source that has given so many blocks and then nothing more, but does not
 /// end as long as the sender is there.
-fn silent_after(n_blocks: u64) -> (Sender<Result<u64, ()>>, Receiver<Result<u64, ()>>) {
+fn silent_after(n_blocks: u64) -> (Sender<Given>, Receiver<Given>) {
     let (send, receive) = channel();
     for block in 0..n_blocks {
         send.send(Ok(block)).unwrap();
