@@ -90,19 +90,6 @@ struct Case {
 }
 
 impl Case {
-    fn context(&self) -> EthBlockExecutionCtx<'_> {
-        let (header, body) = (self.block.header(), &self.block.block.body);
-        EthBlockExecutionCtx {
-            parent_hash: header.parent_hash,
-            parent_beacon_block_root: header.parent_beacon_block_root,
-            ommers: &body.ommers,
-            withdrawals: body.withdrawals.as_ref().map(|list| list.as_slice().into()),
-            extra_data: header.extra_data.clone(),
-            tx_count_hint: Some(body.transactions.len()),
-            slot_number: header.slot_number,
-        }
-    }
-
     fn transactions(&self) -> impl Iterator<Item = Recovered<&Transaction>> {
         let signed = self.block.block.body.transactions.iter().zip(&self.block.senders);
         signed.map(|(signed, sender)| Recovered::new_unchecked(signed, *sender))
@@ -199,7 +186,7 @@ impl Contest {
         let evms = self.parallel.evm_factory();
         let state = BlockState::new(Base { state: &case.base, code: evms.ahead().code() });
         let evm = evms.create_evm(state, self.spec.evm_env(case.block.header()));
-        let mut executor = self.parallel.create_executor(evm, case.context());
+        let mut executor = self.parallel.create_executor(evm, case.block.context());
         let plan = BlockPlan::new(None, case.transactions());
         let transactions = plan.transactions.clone().into_iter().zip(case.transactions());
         executor.plan(plan);
@@ -237,7 +224,7 @@ where
     let started = Instant::now();
     let mut state = State::builder().with_database_ref(&*case.base).with_bundle_update().build();
     let evm = factory.evm_factory().create_evm(&mut state, spec.evm_env(case.block.header()));
-    let executor = factory.create_executor(evm, case.context());
+    let executor = factory.create_executor(evm, case.block.context());
     let result = executor.execute_block(case.transactions())?;
     state.merge_transitions(BundleRetention::Reverts);
     let bundle = state.take_bundle();

@@ -9,25 +9,17 @@ use alloy_consensus::transaction::Recovered;
 use alloy_evm::{
     Evm, EvmFactory,
     block::{BlockExecutor, BlockExecutorFactory},
-    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory, EthEvmFactory},
+    eth::{EthBlockExecutorFactory, EthEvmFactory},
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::B256;
 use blockloom_engine::{
     BlockError, BlockOutput, ChainSpec, InternalError, Place, RecoveredBlock, Transaction,
     client::{
         Ahead, AheadEvmFactory, BlockPlan, Ethereum, ParallelBlockExecutorFactory, PlainReceipts,
     },
 };
-use blockloom_state::{BaseStateError, BlockState, CodeCache};
-use revm::{
-    DatabaseRef,
-    state::{AccountInfo, Bytecode},
-};
-use std::{
-    borrow::Cow,
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use blockloom_state::{BlockState, CachedCode, CodeCache};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Makes Ethereum's block executors, whose transactions run ahead.
 pub(crate) type Factory = ParallelBlockExecutorFactory<
@@ -42,7 +34,7 @@ pub(crate) fn factory(ahead: Ahead, spec: ChainSpec) -> Factory {
 
 /// The state of a block in progress on `base`.
 pub(crate) fn block_state<'a>(factory: &'a Factory, base: AnyBase<'a>) -> BlockState<Base<'a>> {
-    BlockState::new(Base { reader: base, code: factory.evm_factory().ahead().code() })
+    BlockState::new(Base::new(base, factory.evm_factory().ahead().code()))
 }
 
 /// A block, and what it takes to execute it.
@@ -84,7 +76,7 @@ impl<'a> Job<'a> {
             BlockError::from_executor(header.number, place, error, failure.get().cloned())
         };
         let evm = factory.evm_factory().create_evm(state, spec.evm_env(header));
-        let mut executor = factory.create_executor(evm, self.context());
+        let mut executor = factory.create_executor(evm, self.block.context());
         let plan = BlockPlan::new(self.snapshot, self.transactions());
         let environments = plan.transactions.clone();
         executor.plan(plan);
@@ -111,19 +103,6 @@ impl<'a> Job<'a> {
         })
     }
 
-    fn context(&self) -> EthBlockExecutionCtx<'a> {
-        let (header, body) = (self.block.header(), &self.block.block.body);
-        EthBlockExecutionCtx {
-            parent_hash: header.parent_hash,
-            parent_beacon_block_root: header.parent_beacon_block_root,
-            ommers: &body.ommers,
-            withdrawals: body.withdrawals.as_ref().map(|list| Cow::Borrowed(list.as_slice())),
-            extra_data: header.extra_data.clone(),
-            tx_count_hint: Some(body.transactions.len()),
-            slot_number: header.slot_number,
-        }
-    }
-
     fn transactions(&self) -> impl Iterator<Item = Recovered<&'a Transaction>> + use<'a> {
         let transactions = self.block.block.body.transactions.iter();
         let recovered =
@@ -133,36 +112,7 @@ impl<'a> Job<'a> {
 }
 
 /// A base state, with code from the cache that workers use.
-pub(crate) struct Base<'a> {
-    reader: AnyBase<'a>,
-    code: &'a CodeCache,
-}
-
-impl fmt::Debug for Base<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Base")
-    }
-}
-
-impl DatabaseRef for Base<'_> {
-    type Error = BaseStateError;
-
-    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
-        self.reader.basic_ref(address)
-    }
-
-    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
-        self.code.get(code_hash, &self.reader)
-    }
-
-    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, BaseStateError> {
-        self.reader.storage_ref(address, slot)
-    }
-
-    fn block_hash_ref(&self, number: u64) -> Result<B256, BaseStateError> {
-        self.reader.block_hash_ref(number)
-    }
-}
+pub(crate) type Base<'a> = CachedCode<AnyBase<'a>, &'a CodeCache>;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,9 @@
 
 use crate::error::BlockError;
 use alloy_primitives::{Address, B256, U256};
-use blockloom_state::{AnyReader, AnySnapshot, BaseStateError, CodeCache, MultiVersionMemory};
+use blockloom_state::{
+    AnyReader, AnySnapshot, BaseStateError, CachedCode, CodeCache, MultiVersionMemory,
+};
 use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
@@ -14,22 +16,17 @@ use std::{
 };
 
 /// A reader of the base state, with code taken from the engine's cache.
-pub(crate) struct BaseReader<'a> {
-    reader: AnyReader<'a>,
-    code: &'a CodeCache,
-}
+pub(crate) type BaseReader<'a> = CachedCode<AnyReader<'a>, &'a CodeCache>;
 
-impl<'a> BaseReader<'a> {
-    /// A reader of `base`, for block `number`.
-    pub(crate) fn open(
-        base: &'a dyn AnySnapshot,
-        code: &'a CodeCache,
-        number: u64,
-    ) -> Result<Self, BlockError> {
-        match base.any_reader() {
-            Ok(reader) => Ok(Self { reader, code }),
-            Err(source) => Err(BlockError::base_state(number, None, source)),
-        }
+/// A reader of `base`, for block `number`.
+pub(crate) fn open_reader<'a>(
+    base: &'a dyn AnySnapshot,
+    code: &'a CodeCache,
+    number: u64,
+) -> Result<BaseReader<'a>, BlockError> {
+    match base.any_reader() {
+        Ok(reader) => Ok(BaseReader::new(reader, code)),
+        Err(source) => Err(BlockError::base_state(number, None, source)),
     }
 }
 
@@ -55,32 +52,6 @@ pub(crate) fn is_slow(base: &dyn AnySnapshot, senders: &[Address]) -> bool {
     });
     // Each of them, since any may have been interrupted.
     times.all(|time| time >= SLOW_READ)
-}
-
-impl fmt::Debug for BaseReader<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BaseReader")
-    }
-}
-
-impl DatabaseRef for BaseReader<'_> {
-    type Error = BaseStateError;
-
-    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
-        self.reader.basic_ref(address)
-    }
-
-    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
-        self.code.get(code_hash, &self.reader)
-    }
-
-    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, BaseStateError> {
-        self.reader.storage_ref(address, slot)
-    }
-
-    fn block_hash_ref(&self, number: u64) -> Result<B256, BaseStateError> {
-        self.reader.block_hash_ref(number)
-    }
 }
 
 /// A reader of the base state for what runs before and after the parallel part

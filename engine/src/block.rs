@@ -1,7 +1,9 @@
 //! The block types the engine speaks: plain alloy, named once.
 
 use alloy_consensus::{EthereumReceipt, EthereumTxEnvelope, Header, TxEip4844, TxType};
+use alloy_evm::eth::EthBlockExecutionCtx;
 use alloy_primitives::{Address, B256};
+use std::borrow::Cow;
 
 /// A signed transaction as blocks carry it (blob transactions without sidecar).
 pub type Transaction = EthereumTxEnvelope<TxEip4844>;
@@ -28,5 +30,20 @@ impl RecoveredBlock {
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.block.header
+    }
+
+    /// What alloy-evm's executors take of a block beside its transactions.
+    #[must_use]
+    pub fn context(&self) -> EthBlockExecutionCtx<'_> {
+        let Block { header, body } = &self.block;
+        EthBlockExecutionCtx {
+            parent_hash: header.parent_hash,
+            parent_beacon_block_root: header.parent_beacon_block_root,
+            ommers: &body.ommers,
+            withdrawals: body.withdrawals.as_ref().map(|list| Cow::Borrowed(list.as_slice())),
+            extra_data: header.extra_data.clone(),
+            tx_count_hint: Some(body.transactions.len()),
+            slot_number: header.slot_number,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     ahead::WithScouts,
-    base::{BaseReader, is_slow},
+    base::{is_slow, open_reader},
     block::{Block, RecoveredBlock},
     chain_spec::ChainSpec,
     config::{Config, Mode, Sharing},
@@ -142,7 +142,7 @@ impl Engine {
             let pays = is_forced || is_slow || (crew.size() > 1 && plan.pays_in_parallel());
             if !pays {
                 let mut stats = ExecutionStats::default();
-                let reader = BaseReader::open(base, &self.code, block.header().number)?;
+                let reader = open_reader(base, &self.code, block.header().number)?;
                 let output = stock.run(reader, Some(&plan.rules), &mut stats)?;
                 stats.stages.plan = planned;
                 return Ok((output, stats));
@@ -220,7 +220,7 @@ impl Engine {
     ) -> Result<Executed, BlockError> {
         self.guarded(spec, block, |stock| {
             let mut stats = ExecutionStats::default();
-            let reader = BaseReader::open(base, &self.code, block.header().number)?;
+            let reader = open_reader(base, &self.code, block.header().number)?;
             let output = stock.run(reader, None, &mut stats)?;
             Ok((output, stats))
         })

@@ -1,7 +1,7 @@
 //! The parallel path: workers around one scheduler.
 
 use crate::{
-    base::{BaseReader, SharedBase},
+    base::{BaseReader, SharedBase, open_reader},
     committed::{Committed, FrontierEvm},
     crew::Crew,
     error::{BlockError, InternalError},
@@ -209,7 +209,7 @@ impl Parallel<'_> {
     }
 
     fn reader<'m>(&'m self) -> Result<BaseReader<'m>, BlockError> {
-        BaseReader::open(self.base, self.code, self.stock.block.header().number)
+        open_reader(self.base, self.code, self.stock.block.header().number)
     }
 }
 

@@ -19,7 +19,7 @@ use alloy_evm::{
     Evm, EvmEnv, EvmFactory,
     block::{BlockExecutionError, BlockExecutor},
     eth::{
-        EthBlockExecutionCtx, EthBlockExecutor, EthEvm, EthEvmFactory,
+        EthBlockExecutor, EthEvm, EthEvmFactory,
         receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
     },
     precompiles::PrecompilesMap,
@@ -30,7 +30,7 @@ use revm::{
     context_interface::result::{HaltReason, ResultAndState},
     inspector::NoOpInspector,
 };
-use std::{borrow::Cow, fmt::Debug};
+use std::fmt::Debug;
 
 /// Receipts without their bloom filters, which are computed after the block,
 /// where they can be computed in parallel.
@@ -96,19 +96,9 @@ impl<'a> Stock<'a> {
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
-        let header = self.block.header();
-        let body = &self.block.block.body;
-        let evm = EthEvmFactory::default().create_evm(state, self.spec.evm_env(header));
-        let ctx = EthBlockExecutionCtx {
-            parent_hash: header.parent_hash,
-            parent_beacon_block_root: header.parent_beacon_block_root,
-            ommers: &body.ommers,
-            withdrawals: body.withdrawals.as_ref().map(|list| Cow::Borrowed(list.as_slice())),
-            extra_data: header.extra_data.clone(),
-            tx_count_hint: Some(body.transactions.len()),
-            slot_number: header.slot_number,
-        };
-        EthBlockExecutor::new(evm, ctx, self.spec, PlainReceipts)
+        let env = self.spec.evm_env(self.block.header());
+        let evm = EthEvmFactory::default().create_evm(state, env);
+        EthBlockExecutor::new(evm, self.block.context(), self.spec, PlainReceipts)
     }
 
     /// Whether the block's access list is asked for.

@@ -96,7 +96,7 @@ mod trie;
 pub use ahead::{Delta, Seen, SeenAccount, SeenSlot};
 pub use block_state::{BlockState, Correction};
 pub use changes::{AccountBasics, AccountChange, BlockChanges};
-pub use code_cache::CodeCache;
+pub use code_cache::{CachedCode, CodeCache};
 pub use memory::{MemoryAccount, MemoryState, MemoryStateError};
 pub use multi_version::{
     AccountIdx, AccountWrite, MultiVersionMemory, ReadError, Reader, SlotIdx, Stamp, WriteSet,

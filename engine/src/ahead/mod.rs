@@ -25,7 +25,7 @@ mod scout;
 mod sight;
 
 use crate::{
-    base::{BaseReader, SharedBase},
+    base::{BaseReader, SharedBase, open_reader},
     crew::Crew,
     error::{BlockError, InternalError},
     output::{BlockOutput, ExecutionStats, StopWatch},
@@ -167,7 +167,7 @@ impl WithScouts<'_> {
     }
 
     fn reader(&self) -> Result<BaseReader<'_>, BlockError> {
-        BaseReader::open(self.base, self.code, self.stock.block.header().number)
+        open_reader(self.base, self.code, self.stock.block.header().number)
     }
 }
 

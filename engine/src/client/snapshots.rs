@@ -4,12 +4,9 @@ use super::{
     errands::{Errands, Inbox, errands},
     runtime::Ahead,
 };
-use alloy_primitives::{Address, B256, U256};
-use blockloom_state::{BaseStateError, CodeCache, ErasedReader};
-use revm::{
-    DatabaseRef,
-    state::{AccountInfo, Bytecode},
-};
+use alloy_primitives::B256;
+use blockloom_state::{AnyReader, BaseStateError, CachedCode, CodeCache, ErasedReader};
+use revm::DatabaseRef;
 use std::{fmt, sync::Arc};
 
 /// Opens readers of the state after a block, one for each worker.
@@ -47,15 +44,13 @@ where
     }
 }
 
-type AnyReader = Box<dyn DatabaseRef<Error = BaseStateError> + Send>;
-
 /// A [`SnapshotFactory`] of any type.
 pub(super) trait AnySnapshots: Send + Sync {
-    fn open(&self, parent: B256) -> Result<AnyReader, BaseStateError>;
+    fn open(&self, parent: B256) -> Result<AnyReader<'static>, BaseStateError>;
 }
 
 impl<S: SnapshotFactory> AnySnapshots for S {
-    fn open(&self, parent: B256) -> Result<AnyReader, BaseStateError> {
+    fn open(&self, parent: B256) -> Result<AnyReader<'static>, BaseStateError> {
         Ok(Box::new(ErasedReader(self.reader(parent)?)))
     }
 }
@@ -95,39 +90,10 @@ impl Source {
             Self::Snapshots(snapshots, parent) => snapshots.open(*parent)?,
             Self::Errands(errands) => Box::new(errands.runner()),
         };
-        Ok(Base { reader, code })
+        Ok(Base::new(reader, code))
     }
 }
 
 /// The state before the block as one worker reads it; code comes from a cache
 /// of all blocks.
-pub(super) struct Base {
-    reader: AnyReader,
-    code: Arc<CodeCache>,
-}
-
-impl fmt::Debug for Base {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Base")
-    }
-}
-
-impl DatabaseRef for Base {
-    type Error = BaseStateError;
-
-    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, BaseStateError> {
-        self.reader.basic_ref(address)
-    }
-
-    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, BaseStateError> {
-        self.code.get(code_hash, &self.reader)
-    }
-
-    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, BaseStateError> {
-        self.reader.storage_ref(address, slot)
-    }
-
-    fn block_hash_ref(&self, number: u64) -> Result<B256, BaseStateError> {
-        self.reader.block_hash_ref(number)
-    }
-}
+pub(super) type Base = CachedCode<AnyReader<'static>, Arc<CodeCache>>;

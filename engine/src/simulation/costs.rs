@@ -6,7 +6,7 @@ use super::{
     turns::Virtual,
 };
 use crate::{
-    base::BaseReader,
+    base::open_reader,
     block::RecoveredBlock,
     chain_spec::ChainSpec,
     engine::Engine,
@@ -213,7 +213,7 @@ fn run(
 ) -> Result<Vec<Measured>, BlockError> {
     let transactions = Transactions::new(block, &engine.pool);
     let stock = Stock { spec, block, transactions: &transactions, pool: None, access_list: false };
-    let reader = BaseReader::open(base, engine.code(), block.header().number)?;
+    let reader = open_reader(base, engine.code(), block.header().number)?;
     let mut executor = stock.begun(reader)?;
     let rules = TransferRules::new(&spec.evm_env(block.header()));
     let mut onlooker = Onlooker {

@@ -14,7 +14,7 @@ use blockloom_engine::{
     },
 };
 use blockloom_state::{BaseStateError, MemoryState};
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 /// One block, ready to run.
 #[derive(Debug)]
@@ -33,17 +33,7 @@ impl Chain {
     }
 
     pub(crate) fn ctx(&self) -> EthBlockExecutionCtx<'_> {
-        let header = self.block.header();
-        let body = &self.block.block.body;
-        EthBlockExecutionCtx {
-            parent_hash: header.parent_hash,
-            parent_beacon_block_root: header.parent_beacon_block_root,
-            ommers: &body.ommers,
-            withdrawals: body.withdrawals.as_ref().map(|list| Cow::Borrowed(list.as_slice())),
-            extra_data: header.extra_data.clone(),
-            tx_count_hint: Some(body.transactions.len()),
-            slot_number: header.slot_number,
-        }
+        self.block.context()
     }
 
     pub(crate) fn transactions(&self) -> Vec<Recovered<&Transaction>> {
