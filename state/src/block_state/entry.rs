@@ -7,13 +7,18 @@ use crate::{
 };
 use alloy_primitives::{U256, map::HashMap};
 use revm::state::{Account, AccountInfo};
-use std::collections::BTreeMap;
 
 /// A slot's value before the block and now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     pub(super) before: U256,
     pub(super) now: U256,
+}
+
+impl Slot {
+    fn is_changed(&self) -> bool {
+        self.now != self.before
+    }
 }
 
 /// An account before the block and now.
@@ -126,19 +131,23 @@ impl Entry {
             .or_insert(Slot { before, now: written.now });
     }
 
-    /// What the block did here; `None` if nothing is left of it.
-    pub(super) fn change(&self) -> Option<AccountChange> {
-        let after = self.basics();
+    /// Whether anything of what the block did here is left.
+    pub(super) fn is_changed(&self) -> bool {
+        !self.is_unchanged()
+            || (self.wiped && self.before.is_some())
+            || self.slots.values().any(Slot::is_changed)
+    }
+
+    /// What the block did here.
+    pub(super) fn change(&self) -> AccountChange {
         let wiped = self.wiped && self.before.is_some();
-        let slots = self
+        let mut slots: Vec<_> = self
             .slots
             .iter()
-            .filter(|(_, slot)| slot.now != slot.before)
+            .filter(|(_, slot)| slot.is_changed())
             .map(|(key, slot)| (*key, slot.now))
-            .collect::<BTreeMap<_, _>>();
-        if self.is_unchanged() && !wiped && slots.is_empty() {
-            return None;
-        }
-        Some(AccountChange { after, wiped, slots })
+            .collect();
+        slots.sort_unstable_by_key(|(key, _)| *key);
+        AccountChange { after: self.basics(), wiped, slots: slots.into_iter().collect() }
     }
 }

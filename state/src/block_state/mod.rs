@@ -111,8 +111,12 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
     /// Everything committed so far that differs from the base state. Costs
     /// O(n log n) in the touched locations.
     pub fn changes(&self) -> BlockChanges {
-        let changed = |(address, entry): (&Address, &Entry)| Some((*address, entry.change()?));
-        self.with_code(self.accounts.iter().filter_map(changed).collect())
+        // Addresses are sorted beside references: changes are large.
+        let mut changed: Vec<_> =
+            self.accounts.iter().filter(|(_, entry)| entry.is_changed()).collect();
+        changed.sort_unstable_by_key(|(address, _)| **address);
+        let changes = changed.into_iter().map(|(address, entry)| (*address, entry.change()));
+        self.with_code(changes.collect())
     }
 
     /// The same, with the threads of `pool` sorting and collecting where there
@@ -122,13 +126,14 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
             return self.changes();
         }
         let accounts = &self.accounts;
-        let changed: Vec<_> = pool.install(|| {
-            let mut entries: Vec<_> = accounts.iter().collect();
-            entries.par_sort_unstable_by_key(|(address, _)| **address);
-            let changed = |(address, entry): (&Address, &Entry)| Some((*address, entry.change()?));
-            entries.into_par_iter().filter_map(changed).collect()
+        let changes: Vec<_> = pool.install(|| {
+            let mut changed: Vec<_> =
+                accounts.par_iter().filter(|(_, entry)| entry.is_changed()).collect();
+            changed.par_sort_unstable_by_key(|(address, _)| **address);
+            let change = |(address, entry): (&Address, &Entry)| (*address, entry.change());
+            changed.into_par_iter().map(change).collect()
         });
-        self.with_code(changed.into_iter().collect())
+        self.with_code(changes.into_iter().collect())
     }
 
     /// Adds the code that changed accounts have now and had not before.
