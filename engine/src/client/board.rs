@@ -59,12 +59,19 @@ pub(super) struct Board<Tx, H> {
     pub(super) bulletin: Arc<Bulletin>,
     pub(super) transactions: Vec<Tx>,
     outcomes: Vec<Pigeonhole<H>>,
+    /// Gas limit from which on a transaction may take long.
+    long: u64,
 }
 
-impl<Tx, H> Board<Tx, H> {
-    pub(super) fn new(bulletin: Arc<Bulletin>, transactions: Vec<Tx>) -> Self {
+impl<Tx: Transaction, H> Board<Tx, H> {
+    pub(super) fn new(bulletin: Arc<Bulletin>, transactions: Vec<Tx>, outlook: &Outlook) -> Self {
         let outcomes = transactions.iter().map(|_| Mutex::new(None)).collect();
-        Self { bulletin, transactions, outcomes }
+        Self { bulletin, transactions, outcomes, long: outlook.long() }
+    }
+
+    /// Whether `tx` may be what the block ends up waiting for.
+    pub(super) fn is_long(&self, tx: TxIdx) -> bool {
+        self.transactions[tx.position()].gas_limit() >= self.long
     }
 
     /// Leaves the outcome of `tx` to the frontier.
@@ -102,6 +109,11 @@ impl Outlook {
         }
     }
 
+    /// Gas limit from which on a transaction may take long.
+    fn long(&self) -> u64 {
+        LONG.saturating_mul(self.gas_per_transaction().max(1))
+    }
+
     /// Whether it looks as if running ahead paid.
     pub(super) fn pays(&self, config: &AheadConfig) -> bool {
         match config.mode {
@@ -135,7 +147,7 @@ impl Outlook {
         &self,
         transactions: &'t [Tx],
     ) -> impl Iterator<Item = Known> + use<'t, Tx> {
-        let long = LONG.saturating_mul(self.gas_per_transaction().max(1));
+        let long = self.long();
         let mut by_sender = AddressMap::default();
         let mut by_callee = AddressMap::default();
         transactions.iter().enumerate().map(move |(position, transaction)| {

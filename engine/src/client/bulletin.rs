@@ -5,7 +5,10 @@ use blockloom_scheduler::{Lookahead, TxIdx};
 use blockloom_state::{BaseStateError, BlockState, Correction, Delta};
 use parking_lot::RwLock;
 use revm::DatabaseRef;
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 /// A worker ahead of the frontier. The caller's thread, while it waits, is one
 /// as well.
@@ -31,12 +34,27 @@ pub(super) struct Bulletin {
     pub(super) beneficiary: Address,
     news: RwLock<Vec<Arc<News>>>,
     attended: OnceLock<()>,
+    /// Reads that whoever runs a transaction ahead has made so far.
+    reads: Vec<AtomicU32>,
 }
 
 impl Bulletin {
-    pub(super) const fn new(lookahead: Lookahead, beneficiary: Address) -> Self {
+    /// Nothing is known yet of a block of so many transactions.
+    pub(super) fn new(lookahead: Lookahead, beneficiary: Address, transactions: usize) -> Self {
+        let reads = (0..transactions).map(|_| AtomicU32::new(0)).collect();
         let news = RwLock::new(Vec::new());
-        Self { lookahead, beneficiary, news, attended: OnceLock::new() }
+        Self { lookahead, beneficiary, news, attended: OnceLock::new(), reads }
+    }
+
+    /// A run of `tx` gets on.
+    pub(super) fn note_read(&self, tx: TxIdx) {
+        // Whoever looks only wants to know whether it changes.
+        self.reads[tx.position()].fetch_add(1, Relaxed);
+    }
+
+    /// A number that changes while whoever runs `tx` gets on.
+    pub(super) fn progress(&self, tx: TxIdx) -> u32 {
+        self.reads[tx.position()].load(Relaxed)
     }
 
     /// A scout has come.

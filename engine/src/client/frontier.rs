@@ -30,7 +30,8 @@ use std::{
 /// still found on its plan.
 const MAX_SKIPPED: usize = 256;
 
-/// Time that a unit of gas may take: few blocks run at less than 250 Mgas/s.
+/// Time that a unit of gas may take without a read in between: few blocks run
+/// at less than 250 Mgas/s.
 const NANOS_PER_GAS: u64 = 4;
 
 /// The least time to wait: long against what waking a thread takes.
@@ -117,8 +118,9 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         let stats = AheadStats { planned: transactions.len(), ..AheadStats::default() };
         let payoff = Payoff::new(transactions.len(), ahead.n_scouts() + 1);
         let lookahead = outlook.lookahead(&ahead.config, &transactions);
-        let bulletin = Arc::new(Bulletin::new(lookahead, env.block_env.beneficiary()));
-        let board = Arc::new(Board::new(bulletin, transactions));
+        let beneficiary = env.block_env.beneficiary();
+        let bulletin = Arc::new(Bulletin::new(lookahead, beneficiary, transactions.len()));
+        let board = Arc::new(Board::new(bulletin, transactions, &outlook));
         for delta in prelude {
             board.bulletin.tell(News { delta: Some(delta), ..News::default() });
         }
@@ -268,27 +270,33 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         self.settle(false);
     }
 
-    /// Waits until nobody is at `tx`, but not for ever: a scout whose thread the
-    /// machine has put aside may take longer than the transaction does.
+    /// Waits until nobody is at `tx`, as long as whoever is gets on: a scout
+    /// whose thread the machine has put aside, or whose reader does not answer,
+    /// may take longer than the transaction does.
     fn wait_for<D: Database>(
         &mut self,
         tx: TxIdx,
         database: &mut D,
     ) -> Waited<Box<Outcome<E::HaltReason>>> {
         let (mut tried, mut idle) = (tx, Idle::default());
-        let mut since = None;
+        let mut last = None;
         loop {
             match self.lookahead().arrive(tx) {
                 Arrival::Untried => return Waited::Untried,
                 Arrival::Ran => return self.board.take(tx).map_or(Waited::InVain, Waited::Ran),
                 Arrival::Running => {}
             }
-            let since = *since.get_or_insert_with(|| {
-                self.stats.waits += 1;
-                Instant::now()
-            });
-            if since.elapsed() > self.patience(tx) {
-                return Waited::InVain;
+            let progress = self.board.bulletin.progress(tx);
+            match last {
+                Some((before, since)) if before == progress => {
+                    if Instant::elapsed(&since) > self.patience(tx) {
+                        return Waited::InVain;
+                    }
+                }
+                _ => {
+                    self.stats.waits += usize::from(last.is_none());
+                    last = Some((progress, Instant::now()));
+                }
             }
             self.serve(database);
             if !self.run_other(tx, &mut tried) {
@@ -297,8 +305,9 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         }
     }
 
-    /// How long to wait for `tx`, which somebody runs: about as long as it may
-    /// take, so that waiting in vain costs no more than that again.
+    /// How long to wait for `tx` while whoever runs it reads nothing: about as
+    /// long as it may take, so that waiting in vain costs no more than that
+    /// again.
     fn patience(&self, tx: TxIdx) -> Duration {
         let gas_limit = self.board.transactions[tx.position()].gas_limit();
         Duration::from_nanos(gas_limit.saturating_mul(NANOS_PER_GAS)).max(MIN_PATIENCE)

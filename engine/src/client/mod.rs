@@ -43,8 +43,9 @@
 //! - A caller may leave the plan in any way: other transactions, another order,
 //!   commits it refuses, an end half-way. Dropping the executor sends the scouts
 //!   home; one that is in the middle of a transaction leaves at its next read.
-//! - The caller waits for a scout no longer than about what the transaction
-//!   takes, and then runs it itself.
+//! - The caller waits for a scout that gets on with a transaction. One that has
+//!   read nothing for about as long as the transaction may take, it leaves
+//!   behind, and runs the transaction itself.
 //! - Errors and panics of runs ahead are rumours. The transaction is run again
 //!   by the caller's EVM, where it fails in earnest or does not.
 //!

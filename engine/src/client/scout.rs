@@ -21,6 +21,10 @@ use std::{
 /// frontier.
 const ATTEMPTS: u32 = 3;
 
+/// A transaction takes long, and was begun when what it needs was not final:
+/// what is below may make it run in vain again and again.
+struct TooEarly;
+
 /// Runs planned transactions before their turn, on a block state of its own:
 /// what it ran itself, and the news from the frontier.
 ///
@@ -80,15 +84,19 @@ impl<E: PlanFactory, S: Strategy<E>> Scout<E, S> {
         self.speculator.view().hear();
     }
 
-    /// Runs `tx`, which was claimed, and leaves its outcome; `false` if that
-    /// panicked.
+    /// Runs `tx`, which was claimed, and leaves its outcome, or gives it back;
+    /// `false` if that panicked.
     pub(super) fn run(&mut self, tx: TxIdx) -> bool {
         let found = catch_unwind(AssertUnwindSafe(|| self.find(tx)));
         let is_sound = found.is_ok();
         let found = found.unwrap_or_else(|_| {
             tracing::debug!(transaction = tx.position(), "a run ahead panicked");
-            None
+            Ok(None)
         });
+        let Ok(found) = found else {
+            self.board.bulletin.lookahead.give_back(tx);
+            return true;
+        };
         if let Some(found) = &found {
             self.speculator.view().follow(&found.delta);
             self.ran[tx.position()] = true;
@@ -97,21 +105,26 @@ impl<E: PlanFactory, S: Strategy<E>> Scout<E, S> {
         is_sound
     }
 
-    fn find(&mut self, tx: TxIdx) -> Option<Found<E::HaltReason>> {
+    /// Runs `tx` until what it reads stands, as far as is known; nothing if that
+    /// is not to be had.
+    fn find(&mut self, tx: TxIdx) -> Result<Option<Found<E::HaltReason>>, TooEarly> {
         for _ in 0..ATTEMPTS {
-            self.speculator.view().begin();
+            self.speculator.view().begin(tx);
             let env = self.board.transactions[tx.position()].clone();
             if let Some(speculation) = self.speculator.run(env) {
                 let reads = self.speculator.view().take_reads();
                 let moved = reads.moved();
                 let is_moved = |of: &_| moved.binary_search(of).is_ok();
                 let delta = Delta::of(&speculation.result.state, is_moved);
-                return Some(Found { speculation, reads, delta });
+                return Ok(Some(Found { speculation, reads, delta }));
             }
             if !self.speculator.view().gave_up() || self.board.bulletin.lookahead.is_stopped() {
-                return None;
+                return Ok(None);
+            }
+            if self.board.is_long(tx) {
+                return Err(TooEarly);
             }
         }
-        None
+        Ok(None)
     }
 }

@@ -33,6 +33,7 @@ pub struct AheadView {
     reads: Reads,
     notes: Notes,
     gave_up: bool,
+    tx: TxIdx,
 }
 
 impl fmt::Debug for AheadView {
@@ -51,11 +52,13 @@ impl AheadView {
             reads: Reads::default(),
             notes: Notes::default(),
             gave_up: false,
+            tx: TxIdx::default(),
         }
     }
 
-    /// Before the next execution.
-    pub(super) fn begin(&mut self) {
+    /// Before the next execution, of `tx`.
+    pub(super) fn begin(&mut self, tx: TxIdx) {
+        self.tx = tx;
         self.reads.clear();
         self.notes.clear();
         self.gave_up = false;
@@ -88,6 +91,7 @@ impl AheadView {
 
     /// Stops the execution if to go on would be in vain.
     fn go_on(&mut self) -> Result<(), Stop> {
+        self.bulletin.note_read(self.tx);
         let listens = self.reads.len() % LISTEN_EVERY == LISTEN_EVERY - 1;
         self.gave_up = self.bulletin.lookahead.is_stopped()
             || (listens
