@@ -13,7 +13,10 @@ use crate::{
 use blockloom_scheduler::TxIdx;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{
+    hint,
+    num::NonZero,
     panic::resume_unwind,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -112,6 +115,8 @@ pub(super) struct Turns {
     state: Mutex<State>,
     /// One for each worker: it has the turn.
     bells: Vec<Condvar>,
+    /// Whose turn it is, where workers look for it instead of sleeping.
+    shown: Option<AtomicUsize>,
 }
 
 impl Turns {
@@ -146,14 +151,20 @@ impl Turns {
             timing: None,
         };
         let bells = (0..n_workers).map(|_| Condvar::new()).collect();
-        Self { state: Mutex::new(state), bells }
+        Self { state: Mutex::new(state), bells, shown: None }
     }
 
     /// Turns in which every step is timed.
+    ///
+    /// Workers stay awake while others have the turn. So each is on a core of
+    /// its own, if there are enough, and what one finds that another has left
+    /// has to travel, as it has where both are at work.
     pub(super) fn timing(simulation: &Simulation) -> Self {
         // The clock is not looked at, so neither is the way of sharing.
-        let turns = Self::new(simulation, Shared::News, None);
-        turns.state.lock().timing = Some(Timing::default());
+        let mut turns = Self::new(simulation, Shared::News, None);
+        turns.state.get_mut().timing = Some(Timing::default());
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        turns.shown = (cores >= simulation.workers).then(|| AtomicUsize::new(0));
         turns
     }
 
@@ -172,7 +183,14 @@ impl Turns {
     /// Waits until `worker` has the turn.
     fn wait_for(&self, worker: usize, state: &mut MutexGuard<'_, State>) {
         while state.turn != worker {
-            self.bells[worker].wait(state);
+            match &self.shown {
+                Some(shown) => MutexGuard::unlocked(state, || {
+                    while shown.load(Relaxed) != worker {
+                        hint::spin_loop();
+                    }
+                }),
+                None => self.bells[worker].wait(state),
+            }
         }
     }
 
@@ -208,7 +226,10 @@ impl Turns {
         let State { workers, chooser, .. } = &mut **state;
         if let Some(next) = chooser.choose(workers, worker) {
             state.turn = next;
-            self.bells[next].notify_one();
+            match &self.shown {
+                Some(shown) => shown.store(next, Relaxed),
+                None => _ = self.bells[next].notify_one(),
+            }
         }
     }
 
