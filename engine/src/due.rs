@@ -9,6 +9,9 @@ use revm::DatabaseRef;
 /// do not overflow.
 const FAR_FROM_OVERFLOW: U256 = U256::from_limbs([0, 0, 0, 1 << 62]);
 
+/// Sender and recipient of a plain transfer, before and after.
+pub(crate) type Moved = [(Address, Option<AccountBasics>, AccountBasics); 2];
+
 /// Rewards that the beneficiary gets together, before anybody looks at it.
 #[derive(Debug)]
 pub(crate) struct Due {
@@ -54,7 +57,7 @@ impl Due {
         &mut self,
         transfer: &Transfer,
         state: &mut BlockState<B>,
-    ) -> Option<[(Address, Option<AccountBasics>, AccountBasics); 2]>
+    ) -> Option<Moved>
     where
         B: DatabaseRef<Error = BaseStateError>,
     {

@@ -1,13 +1,14 @@
 //! The engine: threads, caches, and the choice of a path.
 
 use crate::{
-    ahead::WithScouts,
+    ahead::{Lately, WithScouts},
     base::{is_slow, open_reader},
     block::{Block, RecoveredBlock},
     chain_spec::ChainSpec,
     config::{Config, Mode, Sharing},
     crew::Crew,
     error::{BlockError, InternalError},
+    habits::Habits,
     memories::Memories,
     output::{BlockOutput, Executed, ExecutionStats, StopWatch},
     parallel::{Parallel, panic_message},
@@ -55,6 +56,7 @@ pub struct Engine {
     pub(crate) pool: rayon::ThreadPool,
     code: CodeCache,
     memories: Memories,
+    habits: Habits,
 }
 
 impl Engine {
@@ -69,7 +71,13 @@ impl Engine {
             .thread_name(|index| format!("blockloom-{index}"))
             .build()
             .map_err(|source| EngineError::Threads { workers: config.workers, source })?;
-        Ok(Self { config, pool, code: CodeCache::new(), memories: Memories::default() })
+        Ok(Self {
+            config,
+            pool,
+            code: CodeCache::new(),
+            memories: Memories::default(),
+            habits: Habits::default(),
+        })
     }
 
     /// What the engine was made with.
@@ -121,12 +129,12 @@ impl Engine {
     }
 
     /// Executes `block` on the workers of `crew`.
-    pub(crate) fn execute_on(
+    pub(crate) fn execute_on<C: Crew>(
         &self,
         spec: &ChainSpec,
         block: &RecoveredBlock,
         base: &dyn AnySnapshot,
-        crew: &impl Crew,
+        crew: &C,
     ) -> Result<Executed, BlockError> {
         if self.config.mode == Mode::Sequential {
             return self.execute_in_order(spec, block, base);
@@ -139,7 +147,15 @@ impl Engine {
             let stock = Stock { pool: Some(&self.pool), ..stock };
             let is_forced = self.config.mode == Mode::Parallel;
             let is_slow = self.reads_are_slow(block, base, crew);
-            let pays = is_forced || is_slow || (crew.size() > 1 && plan.pays_in_parallel());
+            let by_news = !is_slow && self.shares_news(crew.size());
+            let may_learn = C::KEEPS_TIME && by_news && !is_forced;
+            let subject = may_learn.then(|| plan.subject(stock.transactions)).flatten();
+            let pays = is_forced
+                || is_slow
+                || (crew.size() > 1
+                    && plan.pays_in_parallel()
+                    && subject.is_none_or(|subject| self.habits.tries(&subject)));
+            let lately = subject.map(|subject| Lately { habits: &self.habits, subject });
             if !pays {
                 let mut stats = ExecutionStats::default();
                 let reader = open_reader(base, &self.code, block.header().number)?;
@@ -148,9 +164,9 @@ impl Engine {
                 return Ok((output, stats));
             }
             let (code, may_give_up) = (&self.code, !is_forced && !is_slow);
-            if !is_slow && self.shares_news(crew.size()) {
+            if by_news {
                 let (output, mut stats) =
-                    WithScouts { stock, base, code, env, plan, may_give_up }.run(crew)?;
+                    WithScouts { stock, base, code, env, plan, may_give_up, lately }.run(crew)?;
                 stats.stages.plan = planned;
                 return Ok((output, stats));
             }

@@ -10,7 +10,10 @@ use crate::{
 };
 use alloy_consensus::Transaction as _;
 use alloy_evm::EvmEnv;
-use alloy_primitives::map::{AddressMap, HashMap};
+use alloy_primitives::{
+    Address,
+    map::{AddressMap, HashMap},
+};
 use blockloom_scheduler::{Hint, Known, TxIdx};
 
 /// Fewest transactions, beside plain transfers, among which there can be
@@ -33,6 +36,9 @@ const STRETCH_GAS: u64 = 400_000;
 
 /// Most transactions in a stretch.
 const MAX_STRETCH: u32 = 64;
+
+/// Transactions that tell what a block is about.
+const SAMPLES: usize = 8;
 
 /// What one look at a block's transactions tells.
 #[derive(Debug)]
@@ -87,6 +93,21 @@ impl Plan {
         self.gas_per_transaction() < QUICK_GAS
     }
 
+    /// The contract that the block is about, if most of a few of its
+    /// transactions call the same.
+    pub(crate) fn subject(&self, transactions: &Transactions<'_>) -> Option<Address> {
+        let apart = (transactions.len() / SAMPLES).max(1);
+        let sampled = (0..transactions.len()).step_by(apart).take(SAMPLES);
+        let callees: Vec<_> = sampled
+            .filter(|position| !self.transfers[*position])
+            .filter_map(|position| transactions.signed(position).to())
+            .collect();
+        let is_common = |callee: &&Address| {
+            callees.iter().filter(|other| other == callee).count() * 2 > SAMPLES
+        };
+        callees.iter().find(is_common).copied()
+    }
+
     /// Whether scouts are likely to help, after what the first transactions
     /// showed; where they showed nothing, they may.
     pub(crate) fn pays_with_scouts(&self, seen: &Seen) -> bool {
@@ -109,7 +130,8 @@ impl Plan {
         u32::try_from(transactions).unwrap_or(u32::MAX).clamp(1, MAX_STRETCH)
     }
 
-    const fn gas_per_transaction(&self) -> u64 {
+    /// Gas that a transaction uses on average, plain transfers left out.
+    pub(crate) const fn gas_per_transaction(&self) -> u64 {
         match self.gas.checked_div(self.n_others) {
             Some(average) => average,
             None => 0,

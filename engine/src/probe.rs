@@ -1,6 +1,6 @@
 //! What the first transactions of a block tell about the rest.
 
-use crate::{plan::Plan, stock::Observer, transactions::Transactions};
+use crate::{due::Moved, plan::Plan, stock::Observer, transactions::Transactions};
 use alloy_primitives::{Address, U256, map::HashSet};
 use blockloom_state::Delta;
 use revm::{
@@ -32,7 +32,7 @@ pub(crate) struct Probe<'p> {
     started: Instant,
     position: usize,
     seen: Seen,
-    /// What each did, by position; plain transfers are left out.
+    /// What each did, by position.
     deltas: Vec<(usize, Delta)>,
     written: HashSet<(Address, U256)>,
 }
@@ -65,9 +65,14 @@ impl<'p> Probe<'p> {
         self.seen
     }
 
-    /// What each transaction seen did, by position.
-    pub(crate) fn into_deltas(self) -> Vec<(usize, Delta)> {
-        self.deltas
+    fn remember(&mut self, delta: Delta) {
+        self.deltas.push((self.position, delta));
+    }
+
+    /// Goes on looking, no longer at what the transactions are like, until
+    /// somebody else `is_ready`.
+    pub(crate) const fn until<F: Fn() -> bool>(self, is_ready: F) -> Meanwhile<'p, F> {
+        Meanwhile { probe: self, is_ready }
     }
 
     /// Whether a transaction that did this depends on an earlier one; notes
@@ -97,7 +102,42 @@ impl Observer for Probe<'_> {
         self.seen.gas += result.result.tx_gas_used();
         self.seen.transactions += 1;
         self.seen.dependent += u32::from(self.depends(&result.state));
-        self.deltas.push((self.position, Delta::of(&result.state, |_| false)));
+        self.remember(Delta::of(&result.state, |_| false));
+    }
+
+    fn moved(&mut self, outcome: Moved) {
+        self.remember(Delta::of_basics(outcome));
+    }
+}
+
+/// Somebody who goes on until others are ready, and keeps in mind what they will
+/// need to know.
+#[derive(Debug)]
+pub(crate) struct Meanwhile<'p, F> {
+    probe: Probe<'p>,
+    is_ready: F,
+}
+
+impl<F> Meanwhile<'_, F> {
+    /// What each transaction did, by position.
+    pub(crate) fn into_deltas(self) -> Vec<(usize, Delta)> {
+        self.probe.deltas
+    }
+}
+
+impl<F: Fn() -> bool> Observer for Meanwhile<'_, F> {
+    fn goes_on(&mut self, position: usize) -> bool {
+        self.probe.position = position;
+        // Others should not be kept waiting by what takes long.
+        !(self.is_ready)() && !self.probe.plan.is_long(self.probe.transactions, position)
+    }
+
+    fn ran(&mut self, result: &ResultAndState<HaltReason>) {
+        self.probe.remember(Delta::of(&result.state, |_| false));
+    }
+
+    fn moved(&mut self, outcome: Moved) {
+        self.probe.remember(Delta::of_basics(outcome));
     }
 }
 

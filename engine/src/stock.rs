@@ -6,7 +6,7 @@ use crate::{
     block::{Receipt, RecoveredBlock, Transaction},
     chain_spec::ChainSpec,
     committed::Committed,
-    due::Due,
+    due::{Due, Moved},
     error::{BlockError, Place},
     output::{BlockOutput, ExecutionStats, StopWatch},
     payoff::Payoff,
@@ -58,6 +58,9 @@ pub(crate) trait Observer {
 
     /// A transaction has run.
     fn ran(&mut self, result: &ResultAndState<HaltReason>);
+
+    /// It was a plain transfer and was computed, with this outcome.
+    fn moved(&mut self, _outcome: Moved) {}
 }
 
 /// Nobody.
@@ -168,7 +171,7 @@ impl<'a> Stock<'a> {
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
         self.run_from(first, &mut executor, plain, stats, &mut Unobserved)?;
-        stats.stages.sequential = watch.lap();
+        stats.stages.sequential += watch.lap();
         let output = self.finish_executor(executor)?;
         stats.stages.close = watch.lap();
         Ok(output)
@@ -197,9 +200,10 @@ impl<'a> Stock<'a> {
             stats.executions += 1;
             let transfer = plain.and_then(|rules| Transfer::of(self.transactions, position, rules));
             if let Some(transfer) = transfer
-                && self.transfer(position, &transfer, executor, &mut due)
+                && let Some(outcome) = self.transfer(position, &transfer, executor, &mut due)
             {
                 stats.transfers += 1;
+                observer.moved(outcome);
                 continue;
             }
             self.settle(&mut due, executor)?;
@@ -233,28 +237,28 @@ impl<'a> Stock<'a> {
         }
     }
 
-    /// Computes a plain transfer, if it is no more than that; the beneficiary's
-    /// reward is added to `due`.
+    /// Computes a plain transfer, if it is no more than that, and gives its
+    /// outcome; the beneficiary's reward is added to `due`.
     fn transfer<B>(
         &self,
         position: usize,
         transfer: &Transfer,
         executor: &mut Executor<'a, B>,
         due: &mut Due,
-    ) -> bool
+    ) -> Option<Moved>
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
         let available = self.block.header().gas_limit - executor.cumulative_tx_gas_used;
-        let done = self.transactions.gas_limit(position) <= available
-            && due.transfer(transfer, executor.evm.db_mut()).is_some();
-        if done {
-            executor.cumulative_tx_gas_used += TRANSFER_GAS;
-            executor.block_regular_gas_used += TRANSFER_GAS;
-            let kind = self.transactions.kind(position);
-            executor.receipts.push(Transfer::receipt(kind, executor.cumulative_tx_gas_used));
+        if self.transactions.gas_limit(position) > available {
+            return None;
         }
-        done
+        let outcome = due.transfer(transfer, executor.evm.db_mut())?;
+        executor.cumulative_tx_gas_used += TRANSFER_GAS;
+        executor.block_regular_gas_used += TRANSFER_GAS;
+        let kind = self.transactions.kind(position);
+        executor.receipts.push(Transfer::receipt(kind, executor.cumulative_tx_gas_used));
+        Some(outcome)
     }
 
     /// Pays the beneficiary what it is due.

@@ -88,6 +88,16 @@ pub(crate) struct Board<'a> {
 }
 
 impl Board<'_> {
+    /// Says that the first `done` transactions are final, and what they did, by
+    /// position.
+    pub(crate) fn begin_at(&self, done: usize, deltas: Vec<(usize, Delta)>) {
+        for (position, delta) in deltas {
+            let news = News { by: None, delta, correction: None };
+            self.news[position].get_or_init(|| Box::new(news));
+        }
+        (0..done).for_each(|position| self.lookahead.commit(TxIdx::new(position)));
+    }
+
     /// Ends the block with `error`, unless another one was first.
     pub(crate) fn fail(&self, error: BlockError) {
         self.error.lock().get_or_insert(error);

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     due::Due,
     error::{BlockError, InvalidBlock, from_evm},
+    gain::Gain,
     output::ExecutionStats,
     pace::{Mistake, Pace, Point},
     payoff::Payoff,
@@ -42,6 +43,9 @@ pub(crate) struct Leader<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace
     due: Due,
     tally: Tally,
     payoff: Payoff,
+    gain: Gain,
+    /// Whether a scout's result has stood.
+    has_taken: bool,
     drifts: Vec<Drift>,
     stats: ExecutionStats,
     pace: P,
@@ -53,6 +57,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
         state: &'m RefCell<BlockState<B>>,
         tally: Tally,
         env: EvmEnv,
+        gain: Gain,
         pace: P,
     ) -> Self {
         let speculator = Speculator::new(Sight::new(state, &board.lookahead, pace), &env);
@@ -64,6 +69,8 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
             evm: EthEvmFactory::default().create_evm(Borrowed(state), env),
             speculator,
             payoff: Payoff::new(board.transactions.len(), board.n_scouts + 1),
+            gain,
+            has_taken: false,
             drifts: Vec::new(),
             stats: ExecutionStats::default(),
             pace,
@@ -85,12 +92,18 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
             }
             self.pace.at(Point::Commit, tx);
             self.board.lookahead.commit(tx);
-            if self.board.may_give_up && self.payoff.is_poor() {
+            if self.board.may_give_up && (self.payoff.is_poor() || self.gains_nothing()) {
                 self.board.lookahead.stop();
             }
         }
         self.settle()?;
         Ok((self.tally, self.stats))
+    }
+
+    /// Whether the block gets on no faster than it did before there were scouts.
+    /// Counts from the first result of one that stood.
+    fn gains_nothing(&mut self) -> bool {
+        self.has_taken && self.gain.is_none(self.tally.gas_used)
     }
 
     /// Comes to `tx`; gives what running ahead left of it. Runs something else
@@ -134,6 +147,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
         if let Some(found) = found.take_if(|found| self.stands(tx, &seen, found)) {
             if by.is_some() {
                 self.payoff.stood();
+                self.has_taken = true;
             }
             self.take(tx, by, found);
             return Ok(());

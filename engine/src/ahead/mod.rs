@@ -20,26 +20,33 @@
 
 mod board;
 mod ears;
+mod gate;
 mod leader;
 mod scout;
 mod sight;
+#[cfg(test)]
+mod tests;
 
 use crate::{
-    base::{BaseReader, SharedBase, open_reader},
+    base::{BaseReader, open_reader},
     crew::Crew,
     error::{BlockError, InternalError},
+    gain::Gain,
+    habits::Habits,
     output::{BlockOutput, ExecutionStats, StopWatch},
     pace::Pace,
     parallel::panic_message,
     plan::Plan,
     probe::Probe,
-    stock::Stock,
+    stock::{Executor, Stock},
 };
 use alloy_evm::EvmEnv;
-use blockloom_scheduler::{Lookahead, TxIdx};
+use alloy_primitives::Address;
+use blockloom_scheduler::Lookahead;
 use blockloom_state::{AnySnapshot, BlockState, CodeCache};
-use board::{Board, News, ScoutId};
+use board::{Board, ScoutId};
 use ears::Ears;
+use gate::Gate;
 use leader::Leader;
 use parking_lot::Mutex;
 use scout::Scout;
@@ -47,6 +54,7 @@ use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::OnceLock,
+    time::Instant,
 };
 
 /// One block to run with scouts.
@@ -59,22 +67,32 @@ pub(crate) struct WithScouts<'a> {
     pub(crate) plan: Plan,
     /// Whether scouts are sent home once they turn out not to help.
     pub(crate) may_give_up: bool,
+    /// Where it is kept in mind whether they did: for blocks about one contract,
+    /// which are alike, and the same from end to end.
+    pub(crate) lately: Option<Lately<'a>>,
+}
+
+/// What is known of blocks like this one.
+pub(crate) struct Lately<'a> {
+    pub(crate) habits: &'a Habits,
+    /// The contract that they are about.
+    pub(crate) subject: Address,
 }
 
 impl WithScouts<'_> {
     /// Runs the block on the calling thread, which leads, and on the other
     /// workers of `crew`.
-    pub(crate) fn run(
+    pub(crate) fn run<C: Crew>(
         &self,
-        crew: &impl Crew,
+        crew: &C,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
         let mut watch = StopWatch::start();
         let mut stats = ExecutionStats::default();
-        let base = SharedBase { memory: None, reader: self.reader()? };
-        let mut executor = self.stock.begun(base)?;
+        let mut executor = self.stock.begun(self.reader()?)?;
         let mut probe = Probe::start(&self.plan, self.stock.transactions);
         let plain = Some(&self.plan.rules);
-        if self.may_give_up && self.plan.is_quick() {
+        let is_quick = self.may_give_up && self.plan.is_quick();
+        if is_quick {
             self.stock.run_from(0, &mut executor, plain, &mut stats, &mut probe)?;
         }
         stats.stages.open = watch.lap();
@@ -84,43 +102,79 @@ impl WithScouts<'_> {
             return Ok((output, stats));
         }
         let n_scouts = crew.size() - 1;
-        let (tally, state, env) = Stock::take_apart(executor);
-        let board = self.board(n_scouts, tally.receipts.len(), probe);
         stats.workers = n_scouts + 1;
-        stats.stages.open += watch.lap();
-        let total = Mutex::new(stats);
+        let gate = Gate::default();
+        if !is_quick || !C::KEEPS_TIME {
+            gate.board(|| self.board(n_scouts));
+            stats.stages.open += watch.lap();
+        }
+        let scouted = Mutex::new(ExecutionStats::default());
         let scout = |index, pace| {
-            let scout = self.scout(ScoutId(index - 1), &board, pace);
-            total.lock().add(&scout);
+            if let Some(board) = gate.enter(|| self.board(n_scouts), pace) {
+                let scout = self.scout(ScoutId(index - 1), board, pace);
+                scouted.lock().add(&scout);
+            }
         };
-        let (tally, state) = crew.run(scout, |pace| {
+        let stats_of_leader = &mut stats;
+        let output = crew.run(scout, |pace| {
             // However this ends, nobody is left behind.
-            let _sent_home = SendsHome(&board.lookahead);
-            let state = RefCell::new(state);
-            let (tally, leader) = Leader::new(&board, &state, tally, env, pace).work()?;
-            total.lock().add(&leader);
-            Ok((tally, state.into_inner()))
+            let _closes = gate.closing();
+            self.lead(&gate, executor, probe, stats_of_leader, watch, pace)
         })?;
-        let error = board.error.lock().take();
-        if let Some(error) = error {
+        if let Some(error) = gate.made().and_then(|board| board.error.lock().take()) {
             return Err(error);
         }
-        let mut stats = total.into_inner();
-        stats.stages.parallel = watch.lap();
-        let executor = self.stock.put_together(tally, state);
-        let n_transactions = self.stock.transactions.len();
-        let output = self.stock.finish_from(n_transactions, executor, None, &mut stats, watch)?;
+        stats.add(&scouted.into_inner());
         Ok((output, stats))
     }
 
-    /// The board of a block whose first `done` transactions are final, as
-    /// `probe` saw.
-    fn board(&self, n_scouts: usize, done: usize, probe: Probe<'_>) -> Board<'_> {
+    /// The leader's part, from what is final already to the end of the block:
+    /// alone until there is a board, then with scouts.
+    fn lead<'a>(
+        &'a self,
+        gate: &Gate<'a>,
+        mut executor: Executor<'a, BaseReader<'a>>,
+        probe: Probe<'a>,
+        stats: &mut ExecutionStats,
+        mut watch: StopWatch,
+        pace: impl Pace,
+    ) -> Result<BlockOutput, BlockError> {
+        let (started, gas_before) = (Instant::now(), executor.cumulative_tx_gas_used);
+        let plain = Some(&self.plan.rules);
+        let mut meanwhile = probe.until(|| gate.made().is_some());
+        let first = executor.receipts.len();
+        self.stock.run_from(first, &mut executor, plain, stats, &mut meanwhile)?;
+        let gas = executor.cumulative_tx_gas_used - gas_before;
+        let gain = self.lately.as_ref().map(|_| Gain::over(gas, started.elapsed()));
+        let n_transactions = self.stock.transactions.len();
+        let done = executor.receipts.len();
+        stats.stages.sequential = watch.lap();
+        if done == n_transactions {
+            return self.stock.finish_from(done, executor, plain, stats, watch);
+        }
+        let board = gate.board(|| self.board(stats.workers - 1));
+        board.begin_at(done, meanwhile.into_deltas());
+        gate.open();
+        let (tally, state, env) = Stock::take_apart(executor);
+        let state = RefCell::new(state);
+        let leader = Leader::new(board, &state, tally, env, gain.unwrap_or_default(), pace);
+        let (tally, run) = leader.work()?;
+        if let Some(Lately { habits, subject }) = &self.lately {
+            habits.note(subject, !board.lookahead.is_stopped());
+        }
+        stats.add(&run);
+        stats.stages.parallel = watch.lap();
+        let executor = self.stock.put_together(tally, state.into_inner());
+        self.stock.finish_from(n_transactions, executor, None, stats, watch)
+    }
+
+    /// The board of a block of which nothing is known yet.
+    fn board(&self, n_scouts: usize) -> Board<'_> {
         let Stock { block, transactions, .. } = self.stock;
         let n_transactions = transactions.len();
         // Where scouts are forced to run, they are to meet others.
         let stretch = if self.may_give_up { self.plan.stretch() } else { 1 };
-        let board = Board {
+        Board {
             block,
             transactions,
             plan: &self.plan,
@@ -136,13 +190,7 @@ impl WithScouts<'_> {
             error: Mutex::new(None),
             may_give_up: self.may_give_up,
             wants_states: self.stock.builds_access_list(),
-        };
-        (0..done).for_each(|position| board.lookahead.commit(TxIdx::new(position)));
-        for (position, delta) in probe.into_deltas() {
-            let news = News { by: None, delta, correction: None };
-            board.news[position].get_or_init(|| Box::new(news));
         }
-        board
     }
 
     /// One scout, from its reader to the end of the block. A panic ends the
@@ -168,14 +216,5 @@ impl WithScouts<'_> {
 
     fn reader(&self) -> Result<BaseReader<'_>, BlockError> {
         open_reader(self.base, self.code, self.stock.block.header().number)
-    }
-}
-
-/// Sends the scouts home when this is dropped.
-struct SendsHome<'b>(&'b Lookahead);
-
-impl Drop for SendsHome<'_> {
-    fn drop(&mut self) {
-        self.0.stop();
     }
 }

@@ -1,0 +1,123 @@
+//! Who is there when, and that it makes no difference.
+
+use super::gate::Gate;
+use crate::{
+    BlockError, ChainSpec, Config, Engine, Executed, InvalidBlock, RecoveredBlock, Worth,
+    crew::Crew, pace::Unpaced,
+};
+use blockloom_fixtures::workload::{Parameters, find};
+use blockloom_state::MemoryState;
+use std::thread;
+
+/// Two workers, of whom one comes when the other has left.
+struct Late;
+
+impl Crew for Late {
+    const KEEPS_TIME: bool = true;
+
+    type Pace = Unpaced;
+
+    fn size(&self) -> usize {
+        2
+    }
+
+    fn run<T>(&self, work: impl Fn(usize, Unpaced) + Sync, lead: impl FnOnce(Unpaced) -> T) -> T {
+        let done = lead(Unpaced);
+        work(1, Unpaced);
+        done
+    }
+}
+
+/// Two workers, of whom one is there as soon as the other.
+struct Prompt;
+
+impl Crew for Prompt {
+    const KEEPS_TIME: bool = true;
+
+    type Pace = Unpaced;
+
+    fn size(&self) -> usize {
+        2
+    }
+
+    fn run<T>(&self, work: impl Fn(usize, Unpaced) + Sync, lead: impl FnOnce(Unpaced) -> T) -> T {
+        let start = std::sync::Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                work(1, Unpaced);
+            });
+            start.wait();
+            lead(Unpaced)
+        })
+    }
+}
+
+fn quick_block(workload: &str) -> (RecoveredBlock, MemoryState) {
+    let parameters = Parameters { seed: 3, txs: Some(300), ..Parameters::default() };
+    let workload = find(workload).unwrap().build(&parameters).unwrap();
+    let hash = workload.block.header.hash_slow();
+    (RecoveredBlock { hash, block: workload.block, senders: workload.senders }, workload.base)
+}
+
+/// An engine to which every block is worth several workers.
+fn eager() -> Engine {
+    Engine::new(Config { workers: 1, worth: Worth::NOTHING, ..Config::default() }).unwrap()
+}
+
+fn run(
+    engine: &Engine,
+    (block, base): &(RecoveredBlock, MemoryState),
+    crew: &impl Crew,
+) -> [Result<Executed, BlockError>; 2] {
+    let spec = ChainSpec::mainnet();
+    [engine.execute_on(&spec, block, base, crew), engine.execute_sequential(&spec, block, base)]
+}
+
+#[test]
+fn a_block_is_over_before_the_scouts_are_awake() {
+    for workload in ["erc20_independent", "mix_hot_30"] {
+        let [alone, expected] = run(&eager(), &quick_block(workload), &Late).map(Result::unwrap);
+        assert_eq!(alone.output, expected.output, "{workload}");
+        assert_eq!((alone.stats.workers, alone.stats.sequential), (2, 300), "{workload}");
+    }
+}
+
+/// Rounds until scouts have come in time; one is nearly always enough.
+const MOST_ROUNDS: usize = 2_000;
+
+#[test]
+fn scouts_come_while_the_leader_is_on_its_way() {
+    let engine = eager();
+    for workload in ["erc20_independent", "mix_hot_30", "zipf_slots"] {
+        let block = quick_block(workload);
+        let helped = (0..MOST_ROUNDS).any(|round| {
+            let [shared, expected] = run(&engine, &block, &Prompt).map(Result::unwrap);
+            assert_eq!(shared.output, expected.output, "{workload}, round {round}");
+            shared.stats.sequential < 300
+        });
+        assert!(helped, "{workload}: in no round did scouts come before the end");
+    }
+}
+
+#[test]
+fn a_block_that_fails_keeps_nobody_waiting() {
+    let mut scene = quick_block("erc20_independent");
+    // After the probe, and before any board can be there.
+    scene.0.senders[5] = scene.0.senders[4];
+    let check = |[failed, expected]: [Result<Executed, BlockError>; 2]| {
+        let (failed, expected) = (failed.unwrap_err(), expected.unwrap_err());
+        assert_eq!(failed.to_string(), expected.to_string());
+        let BlockError::Invalid { reason, .. } = failed else { panic!("{failed}") };
+        assert!(matches!(*reason, InvalidBlock::Transaction { index: 5, .. }), "{reason}");
+    };
+    check(run(&eager(), &scene, &Late));
+    check(run(&eager(), &scene, &Prompt));
+}
+
+#[test]
+fn a_scout_that_comes_to_a_closed_gate_makes_no_board() {
+    let gate = Gate::default();
+    drop(gate.closing());
+    assert!(gate.enter(|| unreachable!("nobody needs a board"), Unpaced).is_none());
+}
