@@ -18,9 +18,9 @@ use std::sync::Arc;
 /// handing it out takes.
 const TRANSFER_GAS: u64 = 21_000;
 
-/// A transaction that may use so many times the gas of an average one may be
-/// what the block ends up waiting for.
-const LONG: u64 = 16;
+/// A transaction whose limit is so many times that of an average one may be what
+/// the block ends up waiting for. Limits are about twice what is used.
+const LONG: u64 = 8;
 
 /// Fewest transactions, beside plain transfers, among which there can be
 /// something to overlap.
@@ -61,12 +61,16 @@ pub(super) struct Board<Tx, H> {
     outcomes: Vec<Pigeonhole<H>>,
     /// Gas limit from which on a transaction may take long.
     long: u64,
+    /// Whether some transaction may.
+    pub(super) has_long: bool,
 }
 
 impl<Tx: Transaction, H> Board<Tx, H> {
     pub(super) fn new(bulletin: Arc<Bulletin>, transactions: Vec<Tx>, outlook: &Outlook) -> Self {
         let outcomes = transactions.iter().map(|_| Mutex::new(None)).collect();
-        Self { bulletin, transactions, outcomes, long: outlook.long() }
+        let long = outlook.long();
+        let has_long = transactions.iter().any(|tx| tx.gas_limit() >= long);
+        Self { bulletin, transactions, outcomes, long, has_long }
     }
 
     /// Whether `tx` may be what the block ends up waiting for.

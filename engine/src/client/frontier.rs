@@ -181,8 +181,12 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         };
         match self.wait_for(tx, database) {
             Waited::Ran(outcome) => return self.judge(tx, *outcome, database),
-            Waited::Untried if self.board.bulletin.is_attended() => self.payoff.untried(),
-            Waited::Untried => {}
+            Waited::Untried => {
+                // Otherwise the scouts may be busy with what takes long.
+                if self.board.bulletin.is_attended() && !self.board.has_long {
+                    self.payoff.untried();
+                }
+            }
             Waited::InVain => {
                 self.stats.in_vain += 1;
                 self.payoff.in_vain();

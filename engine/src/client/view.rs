@@ -19,7 +19,9 @@ use revm::{
 };
 use std::{fmt, mem, sync::Arc};
 
-/// Reads after which an execution listens whether an earlier one is stale.
+/// Reads after which an execution listens, at least, whether an earlier one is
+/// stale. Where there was news all reads are looked through, and then half as
+/// many more are left in peace.
 const LISTEN_EVERY: usize = 16;
 
 /// The database that a [`Strategy`](super::Strategy)'s EVM runs on: one
@@ -34,6 +36,8 @@ pub struct AheadView {
     notes: Notes,
     gave_up: bool,
     tx: TxIdx,
+    /// Reads after which it listens again.
+    listens_at: usize,
 }
 
 impl fmt::Debug for AheadView {
@@ -53,6 +57,7 @@ impl AheadView {
             notes: Notes::default(),
             gave_up: false,
             tx: TxIdx::default(),
+            listens_at: LISTEN_EVERY,
         }
     }
 
@@ -62,6 +67,7 @@ impl AheadView {
         self.reads.clear();
         self.notes.clear();
         self.gave_up = false;
+        self.listens_at = LISTEN_EVERY;
     }
 
     /// Takes over what became final.
@@ -92,12 +98,22 @@ impl AheadView {
     /// Stops the execution if to go on would be in vain.
     fn go_on(&mut self) -> Result<(), Stop> {
         self.bulletin.note_read(self.tx);
-        let listens = self.reads.len() % LISTEN_EVERY == LISTEN_EVERY - 1;
-        self.gave_up = self.bulletin.lookahead.is_stopped()
-            || (listens
-                && self.ears.hear(&self.bulletin, &mut self.state)
-                && self.reads.are_surely_stale(&self.state));
+        self.gave_up = self.bulletin.lookahead.is_stopped() || self.hears_it_is_stale();
         if self.gave_up { Err(Stop::Stale) } else { Ok(()) }
+    }
+
+    /// Listens, now and then, and knows afterwards whether a read is stale.
+    fn hears_it_is_stale(&mut self) -> bool {
+        let n_reads = self.reads.len();
+        if n_reads < self.listens_at {
+            return false;
+        }
+        self.listens_at = n_reads + LISTEN_EVERY;
+        if !self.ears.hear(&self.bulletin, &mut self.state) {
+            return false;
+        }
+        self.listens_at = n_reads + LISTEN_EVERY.max(n_reads / 2);
+        self.reads.are_surely_stale(&self.state)
     }
 }
 
