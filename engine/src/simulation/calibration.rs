@@ -9,7 +9,7 @@
 
 use super::{
     Order, Simulation,
-    costs::{Costs, Shared, nanos},
+    costs::{Costs, Shared, median, nanos, paired},
     turns::{Profile, Step, Turns, VirtualCrew},
 };
 use crate::{
@@ -25,12 +25,14 @@ use blockloom_state::AnySnapshot;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
+    hint,
     num::NonZero,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
 
-/// Times that steps are taken to time them; the best counts.
+/// Times that steps are taken, at most, to time them; the median counts.
 const ROUNDS: usize = 5;
 
 /// Rounds of waiting until each takes as long as the one before: all of the
@@ -152,15 +154,17 @@ impl Calibration {
     ) -> Result<Self, BlockError> {
         let run = || engine.execute_in_order(spec, block, base).map(|run| run.stats.elapsed);
         let waking = waking(block, rounds, &run)?;
-        let crowding = crowding(costs.sequential, rounds, &run)?;
+        let crowding = crowding(rounds, &run)?;
         let steps = |sharing| {
             let config = Config { workers: 1, mode: Mode::Parallel, sharing, ..*engine.config() };
             let engine = started(block, Engine::new(config))?;
             let mut profiles = Profiles::default();
+            // Whoever runs first finds caches cold.
+            engine.execute_in_order(spec, block, base)?;
             for _ in 0..rounds.clamp(1, ROUNDS) {
-                // Whoever runs first finds caches cold.
-                engine.execute_in_order(spec, block, base)?;
-                profiles.add(&profile(&engine, spec, block, base)?);
+                let beside = engine.execute_in_order(spec, block, base)?.stats.elapsed;
+                let usual = |time| paired(time, beside, costs.sequential);
+                profiles.add(&profile(&engine, spec, block, base)?, usual);
             }
             Ok(profiles.into_costs(costs))
         };
@@ -201,27 +205,67 @@ fn waking(
     Ok(median(all))
 }
 
-/// Thousandths of what `run` takes `alone` that it takes beside another.
+/// Thousandths of what `run` takes alone that it takes beside another.
 fn crowding(
-    alone: Duration,
     rounds: usize,
     run: &(impl Fn() -> Result<Duration, BlockError> + Sync),
 ) -> Result<u64, BlockError> {
     if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
         return Ok(1_000);
     }
-    let is_over = Mutex::new(false);
-    let crowded = thread::scope(|scope| {
+    let neighbour = Neighbour::default();
+    thread::scope(|scope| {
+        let _leaves = Leaves(&neighbour);
         scope.spawn(|| {
-            // Ends because the other does, whatever comes of it.
-            while !*is_over.lock() && run().is_ok() {}
+            while let Some(is_at_work) = neighbour.goes_on() {
+                if !is_at_work {
+                    hint::spin_loop();
+                } else if run().is_err() {
+                    break;
+                }
+            }
         });
-        // The first finds the other one getting started.
-        let all = (0..=rounds.max(1)).map(|_| run()).collect::<Result<Vec<_>, _>>();
-        *is_over.lock() = true;
-        all.map(|all| all[1..].iter().copied().min().unwrap_or_default())
-    })?;
-    Ok((nanos(crowded) * 1_000).checked_div(nanos(alone)).unwrap_or_default().max(1_000))
+        let mut permille = Vec::new();
+        for _ in 0..rounds.max(1) {
+            neighbour.works(false);
+            // It may be in the middle of a run.
+            run()?;
+            let alone = run()?;
+            neighbour.works(true);
+            // The first finds it getting started.
+            run()?;
+            permille.push((nanos(run()?) * 1_000).checked_div(nanos(alone)).unwrap_or(1_000));
+        }
+        permille.sort_unstable();
+        Ok(permille[permille.len() / 2].max(1_000))
+    })
+}
+
+/// Somebody who is at work on another core, or is not.
+#[derive(Debug, Default)]
+struct Neighbour {
+    works: AtomicBool,
+    leaves: AtomicBool,
+}
+
+impl Neighbour {
+    fn works(&self, does: bool) {
+        self.works.store(does, Relaxed);
+    }
+
+    /// Whether it is at work; `None` if it is to leave.
+    fn goes_on(&self) -> Option<bool> {
+        (!self.leaves.load(Relaxed)).then(|| self.works.load(Relaxed))
+    }
+}
+
+/// Has the neighbour leave when this is dropped.
+struct Leaves<'n>(&'n Neighbour);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.leaves.store(true, Relaxed);
+    }
 }
 
 /// Rounds of waiting, the best of several times.
@@ -238,11 +282,6 @@ fn waits(rounds: usize) -> Vec<Duration> {
     best
 }
 
-fn median(mut all: Vec<Duration>) -> Duration {
-    all.sort_unstable();
-    all.get(all.len() / 2).copied().unwrap_or_default()
-}
-
 /// Runs the block on two virtual workers, and times every step.
 fn profile(
     engine: &Engine,
@@ -255,12 +294,12 @@ fn profile(
     Ok(turns.into_profile())
 }
 
-/// The best time of each step, of several runs.
+/// The times of each step, of several runs.
 #[derive(Debug, Default)]
 struct Profiles {
-    start: [Option<Duration>; 2],
-    ahead: BTreeMap<usize, Ahead>,
-    steps: BTreeMap<(PointKey, usize), Duration>,
+    start: [Vec<Duration>; 2],
+    ahead: BTreeMap<usize, (Vec<Duration>, u64)>,
+    steps: BTreeMap<(PointKey, usize), Vec<Duration>>,
 }
 
 /// A kind of step that is not running a transaction.
@@ -289,14 +328,15 @@ impl PointKey {
 }
 
 impl Profiles {
-    fn add(&mut self, profile: &Profile) {
-        for (best, now) in self.start.iter_mut().zip(profile.start) {
-            *best = Some(best.map_or(now, |best| best.min(now)));
+    /// Adds one run; `usual` says what its times come to usually.
+    fn add(&mut self, profile: &Profile, usual: impl Fn(Duration) -> Duration) {
+        for (all, now) in self.start.iter_mut().zip(profile.start) {
+            all.push(usual(now));
         }
         let mut runs: BTreeMap<usize, Ahead> = BTreeMap::new();
         let mut again = Vec::new();
         for (Step { point, tx, .. }, time) in profile.steps.iter().copied() {
-            let position = tx.position();
+            let (position, time) = (tx.position(), usual(time));
             match point {
                 Point::Run => {
                     let begun = Ahead { time, n_reads: 0 };
@@ -313,24 +353,29 @@ impl Profiles {
                 _ => {}
             }
             if let Some(key) = PointKey::of(point) {
-                let best = self.steps.entry((key, position)).or_insert(time);
-                *best = time.min(*best);
+                self.steps.entry((key, position)).or_default().push(time);
             }
         }
         // What was given up half-way tells nothing.
         runs.retain(|position, _| !again.contains(position));
-        for (position, run) in runs {
-            let best = self.ahead.entry(position).or_insert(run);
-            if run.time < best.time {
-                *best = run;
-            }
+        for (position, Ahead { time, n_reads }) in runs {
+            let (times, reads) = self.ahead.entry(position).or_default();
+            times.push(time);
+            *reads = n_reads;
         }
     }
 
     fn into_costs(self, costs: &Costs) -> StepCosts {
         let Costs { transactions, .. } = costs;
+        let ahead = self
+            .ahead
+            .into_iter()
+            .map(|(position, (times, n_reads))| (position, Ahead { time: median(times), n_reads }));
+        let ahead: BTreeMap<_, _> = ahead.collect();
+        let steps: BTreeMap<_, _> =
+            self.steps.into_iter().map(|(step, times)| (step, median(times))).collect();
         let all = |key: PointKey| {
-            let seen = self.steps.iter().filter(|((of, position), _)| {
+            let seen = steps.iter().filter(|((of, position), _)| {
                 // Where a transfer comes next it is computed in the same step.
                 let next = transactions.get(position + 1);
                 let is_mixed = key == PointKey::Commit && next.is_some_and(|next| next.is_transfer);
@@ -343,14 +388,14 @@ impl Profiles {
         };
         let judge = all(PointKey::Judge).unwrap_or_default();
         let report = all(PointKey::Report).unwrap_or_default();
-        let both = self.ahead.iter().filter_map(|(position, ahead)| {
+        let both = ahead.iter().filter_map(|(position, ahead)| {
             Some((nanos(transactions.get(*position)?.run), nanos(ahead.time)))
         });
-        let (here, ahead) = both.fold((0, 0), |(here, ahead), (h, a)| (here + h, ahead + a));
+        let (here, there) = both.fold((0, 0), |(here, there), (h, t)| (here + h, there + t));
         StepCosts {
-            start: self.start.map(Option::unwrap_or_default),
-            ahead_permille: (ahead * 1_000).checked_div(here).unwrap_or(1_000),
-            ahead: (0..transactions.len()).map(|at| self.ahead.get(&at).copied()).collect(),
+            start: self.start.map(median),
+            ahead_permille: (there * 1_000).checked_div(here).unwrap_or(1_000),
+            ahead: (0..transactions.len()).map(|at| ahead.get(&at).copied()).collect(),
             judge,
             // Nothing is doubted or stale while these are taken.
             check: all(PointKey::Check).unwrap_or(judge),

@@ -184,24 +184,44 @@ pub(super) fn measure(
     base: &dyn AnySnapshot,
     rounds: usize,
 ) -> Result<Costs, BlockError> {
-    let mut costs = Costs::default();
-    for round in 0..rounds.max(1) {
+    // Whoever runs first finds caches cold.
+    engine.execute_in_order(spec, block, base)?;
+    let mut all = Vec::new();
+    for _ in 0..rounds.max(1) {
         let executed = engine.execute_in_order(spec, block, base)?;
-        let measured = run(engine, spec, block, base)?;
-        if round == 0 {
-            let sequential = executed.stats.elapsed;
-            costs = Costs { transactions: measured, sequential, ..Costs::default() };
-            continue;
-        }
-        costs.sequential = costs.sequential.min(executed.stats.elapsed);
-        for (best, now) in costs.transactions.iter_mut().zip(measured) {
-            best.run = best.run.min(now.run);
-            best.tell = best.tell.min(now.tell);
-            best.hear = best.hear.min(now.hear);
-        }
+        all.push((executed.stats.elapsed, run(engine, spec, block, base)?));
     }
+    let sequential = median(all.iter().map(|(sequential, _)| *sequential).collect());
+    let mut transactions = all[0].1.clone();
+    for (position, measured) in transactions.iter_mut().enumerate() {
+        let typical = |time: fn(&Measured) -> Duration| {
+            let rounds = all.iter();
+            let times =
+                rounds.map(|(beside, round)| paired(time(&round[position]), *beside, sequential));
+            median(times.collect())
+        };
+        measured.run = typical(|measured| measured.run);
+        measured.tell = typical(|measured| measured.tell);
+        measured.hear = typical(|measured| measured.hear);
+    }
+    let mut costs = Costs { transactions, sequential, ..Costs::default() };
     costs.calibration = Calibration::measure(engine, spec, block, base, &costs, rounds)?;
     Ok(costs)
+}
+
+/// What `time` comes to on a machine as fast as usual, where a sequential run
+/// takes `usual`: one right beside it took `beside`. A machine that is shared
+/// has slow spells, longer than a run.
+pub(super) fn paired(time: Duration, beside: Duration, usual: Duration) -> Duration {
+    let nanos = time.as_nanos() * usual.as_nanos();
+    let nanos = nanos.checked_div(beside.as_nanos()).unwrap_or_default();
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// The one in the middle; nothing of nothing.
+pub(super) fn median(mut all: Vec<Duration>) -> Duration {
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 /// Runs the block once, in order, as a frontier does, and looks on.
