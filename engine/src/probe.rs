@@ -1,7 +1,14 @@
 //! What the first transactions of a block tell about the rest.
 
-use crate::{due::Moved, plan::Plan, stock::Observer, transactions::Transactions};
+use crate::{
+    due::Moved,
+    pace::{Pace, Point},
+    plan::Plan,
+    stock::Observer,
+    transactions::Transactions,
+};
 use alloy_primitives::{Address, U256, map::HashSet};
+use blockloom_scheduler::TxIdx;
 use blockloom_state::Delta;
 use revm::{
     context_interface::result::{HaltReason, ResultAndState},
@@ -71,8 +78,12 @@ impl<'p> Probe<'p> {
 
     /// Goes on looking, no longer at what the transactions are like, until
     /// somebody else `is_ready`.
-    pub(crate) const fn until<F: Fn() -> bool>(self, is_ready: F) -> Meanwhile<'p, F> {
-        Meanwhile { probe: self, is_ready }
+    pub(crate) const fn until<F, P>(self, is_ready: F, pace: P) -> Meanwhile<'p, F, P>
+    where
+        F: Fn() -> bool,
+        P: Pace,
+    {
+        Meanwhile { probe: self, is_ready, pace }
     }
 
     /// Whether a transaction that did this depends on an earlier one; notes
@@ -113,23 +124,29 @@ impl Observer for Probe<'_> {
 /// Somebody who goes on until others are ready, and keeps in mind what they will
 /// need to know.
 #[derive(Debug)]
-pub(crate) struct Meanwhile<'p, F> {
+pub(crate) struct Meanwhile<'p, F, P> {
     probe: Probe<'p>,
     is_ready: F,
+    pace: P,
 }
 
-impl<F> Meanwhile<'_, F> {
+impl<F, P> Meanwhile<'_, F, P> {
     /// What each transaction did, by position.
     pub(crate) fn into_deltas(self) -> Vec<(usize, Delta)> {
         self.probe.deltas
     }
 }
 
-impl<F: Fn() -> bool> Observer for Meanwhile<'_, F> {
+impl<F: Fn() -> bool, P: Pace> Observer for Meanwhile<'_, F, P> {
     fn goes_on(&mut self, position: usize) -> bool {
         self.probe.position = position;
         // Others should not be kept waiting by what takes long.
-        !(self.is_ready)() && !self.probe.plan.is_long(self.probe.transactions, position)
+        let goes_on =
+            !(self.is_ready)() && !self.probe.plan.is_long(self.probe.transactions, position);
+        if goes_on {
+            self.pace.at(Point::RunHere, TxIdx::new(position));
+        }
+        goes_on
     }
 
     fn ran(&mut self, result: &ResultAndState<HaltReason>) {

@@ -82,17 +82,17 @@ pub(crate) struct Lately<'a> {
 impl WithScouts<'_> {
     /// Runs the block on the calling thread, which leads, and on the other
     /// workers of `crew`.
-    pub(crate) fn run<C: Crew>(
+    pub(crate) fn run(
         &self,
-        crew: &C,
+        crew: &impl Crew,
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
         let mut watch = StopWatch::start();
         let mut stats = ExecutionStats::default();
         let mut executor = self.stock.begun(self.reader()?)?;
         let mut probe = Probe::start(&self.plan, self.stock.transactions);
         let plain = Some(&self.plan.rules);
-        let is_quick = self.may_give_up && self.plan.is_quick();
-        if is_quick {
+        let is_quick = self.plan.is_quick();
+        if is_quick && self.may_give_up {
             self.stock.run_from(0, &mut executor, plain, &mut stats, &mut probe)?;
         }
         stats.stages.open = watch.lap();
@@ -104,7 +104,8 @@ impl WithScouts<'_> {
         let n_scouts = crew.size() - 1;
         stats.workers = n_scouts + 1;
         let gate = Gate::default();
-        if !is_quick || !C::KEEPS_TIME {
+        let begins_alone = is_quick && (self.may_give_up || crew.comes_late());
+        if !begins_alone {
             gate.board(|| self.board(n_scouts));
             stats.stages.open += watch.lap();
         }
@@ -141,7 +142,7 @@ impl WithScouts<'_> {
     ) -> Result<BlockOutput, BlockError> {
         let (started, gas_before) = (Instant::now(), executor.cumulative_tx_gas_used);
         let plain = Some(&self.plan.rules);
-        let mut meanwhile = probe.until(|| gate.made().is_some());
+        let mut meanwhile = probe.until(|| gate.made().is_some(), pace);
         let first = executor.receipts.len();
         self.stock.run_from(first, &mut executor, plain, stats, &mut meanwhile)?;
         let gas = executor.cumulative_tx_gas_used - gas_before;

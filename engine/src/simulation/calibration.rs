@@ -33,7 +33,7 @@ use std::{
 };
 
 /// Times that steps are taken, at most, to time them; the median counts.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 
 /// Rounds of waiting until each takes as long as the one before: all of the
 /// spinning and yielding, and a nap.
