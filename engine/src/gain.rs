@@ -3,12 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-/// Gas that becomes final before it is worth comparing, in time at the pace of
-/// running alone: long against what an interrupt takes.
-const WINDOW: Duration = Duration::from_micros(150);
+/// What is compared at a time, at least, in time at the pace of running alone:
+/// long against what an interrupt takes.
+const LEAST_WINDOW: Duration = Duration::from_micros(150);
+
+/// The same as a part of the block: the more is to come, the more certain one
+/// should be, and a machine that is shared has slow spells.
+const WINDOW_PART: u64 = 32;
 
 /// What must be gained to be worth a second core, in percent.
-const LEAST_PERCENT: u128 = 3;
+const LEAST_PERCENT: u32 = 3;
 
 /// Windows in a row without that gain, after which it is clear that there is
 /// none.
@@ -26,6 +30,8 @@ const LEAST_ALONE: Duration = Duration::from_micros(30);
 pub(crate) struct Gain {
     /// Gas, and the time it took; `None` if that is not known.
     alone: Option<(u64, Duration)>,
+    /// What is compared at a time, in time at that pace.
+    length: Duration,
     /// When the window began, and the gas used until then.
     window: Option<(Instant, u64)>,
     /// Transactions until the next look.
@@ -35,10 +41,12 @@ pub(crate) struct Gain {
 }
 
 impl Gain {
-    /// Over running alone, which took so long for so much gas.
-    pub(crate) fn over(gas: u64, time: Duration) -> Self {
+    /// Over running alone, which took so long for so much gas of a block that
+    /// uses so much.
+    pub(crate) fn over(gas: u64, time: Duration, gas_of_block: u64) -> Self {
         let alone = (gas > 0 && time >= LEAST_ALONE).then_some((gas, time));
-        Self { alone, ..Self::default() }
+        let part = alone.map(|alone| time_of(gas_of_block / WINDOW_PART, alone));
+        Self { alone, length: part.unwrap_or_default().max(LEAST_WINDOW), ..Self::default() }
     }
 
     /// Whether nothing is gained, at a transaction after which `gas` is used.
@@ -56,22 +64,25 @@ impl Gain {
     }
 
     fn look(&mut self, now: Instant, gas: u64) -> bool {
-        let (Some((gas_alone, time_alone)), Some((began, gas_before))) = (self.alone, self.window)
-        else {
+        let (Some(alone), Some((began, gas_before))) = (self.alone, self.window) else {
             self.window = Some((now, gas));
             return false;
         };
-        let used = u128::from(gas.saturating_sub(gas_before));
-        let alone = used * time_alone.as_nanos() / u128::from(gas_alone);
-        if alone < WINDOW.as_nanos() {
+        let alone = time_of(gas.saturating_sub(gas_before), alone);
+        if alone < self.length {
             return false;
         }
-        let took = (now - began).as_nanos();
-        self.without =
-            if took * (100 + LEAST_PERCENT) > alone * 100 { self.without + 1 } else { 0 };
+        let is_gain = (now - began) * (100 + LEAST_PERCENT) <= alone * 100;
+        self.without = if is_gain { 0 } else { self.without + 1 };
         self.window = Some((now, gas));
         self.without >= WINDOWS
     }
+}
+
+/// What `gas` takes where so much takes so long.
+fn time_of(gas: u64, (gas_alone, time): (u64, Duration)) -> Duration {
+    let nanos = u128::from(gas) * time.as_nanos() / u128::from(gas_alone);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -81,7 +92,7 @@ mod tests {
     /// 1 Mgas takes a millisecond alone; windows take so many microseconds per
     /// 200,000 gas. Gives the number of the window after which it is clear.
     fn clear_after(windows: &[u64]) -> Option<usize> {
-        let mut gain = Gain::over(1_000_000, Duration::from_millis(1));
+        let mut gain = Gain::over(1_000_000, Duration::from_millis(1), 4_000_000);
         let (mut now, mut gas) = (Instant::now(), 500_000);
         assert!(!gain.look(now, gas));
         windows.iter().position(|micros| {
@@ -101,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_short_stretch_tells_nothing() {
-        let mut gain = Gain::over(1_000_000, Duration::from_millis(1));
+        let mut gain = Gain::over(1_000_000, Duration::from_millis(1), 4_000_000);
         let now = Instant::now();
         assert!(!gain.look(now, 0));
         for n in 1..100 {
@@ -110,11 +121,21 @@ mod tests {
     }
 
     #[test]
+    fn the_more_is_to_come_the_longer_it_is_tried() {
+        let mut gain = Gain::over(1_000_000, Duration::from_millis(1), 320_000_000);
+        let now = Instant::now();
+        assert!(!gain.look(now, 0));
+        let slow = |n: u64| (now + Duration::from_millis(2 * n), 1_000_000 * n);
+        let clear = (1..=100).map(slow).position(|(now, gas)| gain.look(now, gas));
+        assert_eq!(clear, Some(19));
+    }
+
+    #[test]
     fn without_anything_to_compare_with_nobody_is_sent_home() {
         for mut gain in [
             Gain::default(),
-            Gain::over(0, Duration::from_secs(1)),
-            Gain::over(100_000, LEAST_ALONE / 2),
+            Gain::over(0, Duration::from_secs(1), 1_000_000),
+            Gain::over(100_000, LEAST_ALONE / 2, 1_000_000),
         ] {
             assert!((0..1_000).all(|n| !gain.is_none(n * 1_000_000)));
         }

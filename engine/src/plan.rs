@@ -130,6 +130,11 @@ impl Plan {
         u32::try_from(transactions).unwrap_or(u32::MAX).clamp(1, MAX_STRETCH)
     }
 
+    /// Gas that the block uses, about, plain transfers left out.
+    pub(crate) const fn gas(&self) -> u64 {
+        self.gas
+    }
+
     /// Gas that a transaction uses on average, plain transfers left out.
     pub(crate) const fn gas_per_transaction(&self) -> u64 {
         match self.gas.checked_div(self.n_others) {

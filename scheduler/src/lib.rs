@@ -149,6 +149,7 @@
 //! ```
 
 mod cursor;
+mod distance;
 mod frontier;
 mod lookahead;
 mod mistake;

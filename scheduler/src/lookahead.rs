@@ -2,6 +2,7 @@
 
 use crate::{
     cursor::{Cursor, Latch, Prefix},
+    distance::Distance,
     quarrel::Quarrel,
     scheduler::{Hint, Known},
     stage::{Reach, Stage, StageCell},
@@ -61,6 +62,8 @@ pub struct Lookahead {
     /// How far ahead of the frontier scouts begin, and how many transactions
     /// they take in one go.
     stretch: u32,
+    /// How far they go.
+    distance: Distance,
 }
 
 /// The stretch of the block that one scout is walking.
@@ -104,6 +107,7 @@ impl Lookahead {
             long_started: Cursor::new(0),
             stopped: Latch::new(),
             stretch: stretch.max(1),
+            distance: Distance::new(stretch.max(1)),
         }
     }
 
@@ -149,12 +153,14 @@ impl Lookahead {
     pub fn commit(&self, tx: TxIdx) {
         self.prefix.advance(tx);
         self.quarrel(tx).shrink();
+        self.distance.grow();
     }
 
     /// Running ahead with `tx` was in vain: those like it are in each other's
-    /// way.
+    /// way, or scouts too far ahead.
     pub fn note_conflict(&self, tx: TxIdx) {
         self.quarrel(tx).grow();
+        self.distance.shrink();
     }
 
     fn quarrel(&self, tx: TxIdx) -> &Quarrel {
@@ -173,8 +179,12 @@ impl Lookahead {
         let end = TxIdx::new(self.turns.len()).raw();
         // Ends: each round moves towards the end of the block.
         loop {
-            let first = self.prefix.get().raw().saturating_add(self.stretch);
+            let prefix = self.prefix.get().raw();
+            let first = prefix.saturating_add(self.stretch);
             stretch.at = stretch.at.max(first);
+            if stretch.at - prefix > self.distance.get() {
+                return None;
+            }
             if stretch.at >= stretch.end {
                 let at = self.reach.take(first, self.stretch, end)?;
                 *stretch = Stretch { at, end: at.saturating_add(self.stretch).min(end) };
@@ -280,6 +290,18 @@ mod tests {
     }
 
     #[test]
+    fn scouts_that_are_too_far_ahead_wait_for_the_frontier() {
+        let lookahead = Lookahead::new(10, 1, []);
+        (0..20).for_each(|_| lookahead.note_conflict(tx(9)));
+        assert_eq!(claims(&lookahead, |_| true), [1, 2]);
+        for position in 0..3 {
+            lookahead.arrive(tx(position));
+            lookahead.commit(tx(position));
+        }
+        assert_eq!(claims(&lookahead, |_| true), [4, 5, 6, 7, 8]);
+    }
+
+    #[test]
     fn what_surely_depends_on_the_unseen_is_left_to_the_frontier() {
         let known = [Hint::None, Hint::None, Hint::After(tx(1)), Hint::AtFrontier, Hint::None];
         let lookahead = Lookahead::new(5, 1, hints(&known));
@@ -330,7 +352,7 @@ mod tests {
 
     #[test]
     fn no_two_scouts_get_the_same() {
-        let lookahead = Lookahead::new(1000, 7, []);
+        let lookahead = Lookahead::new(200, 7, []);
         let all = || claims(&lookahead, |_| true);
         let (mut one, other) = std::thread::scope(|scope| {
             let other = scope.spawn(all);
@@ -338,7 +360,7 @@ mod tests {
         });
         one.extend(other);
         one.sort_unstable();
-        assert_eq!(one, (7..1000).collect::<Vec<_>>());
+        assert_eq!(one, (7..200).collect::<Vec<_>>());
     }
 
     #[test]

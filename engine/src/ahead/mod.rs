@@ -146,7 +146,8 @@ impl WithScouts<'_> {
         let first = executor.receipts.len();
         self.stock.run_from(first, &mut executor, plain, stats, &mut meanwhile)?;
         let gas = executor.cumulative_tx_gas_used - gas_before;
-        let gain = self.lately.as_ref().map(|_| Gain::over(gas, started.elapsed()));
+        let gain =
+            self.lately.as_ref().map(|_| Gain::over(gas, started.elapsed(), self.plan.gas()));
         let n_transactions = self.stock.transactions.len();
         let done = executor.receipts.len();
         stats.stages.sequential = watch.lap();
