@@ -11,12 +11,6 @@ pub(crate) trait Crew: Sync {
     /// Whether a clock tells anything about how fast they are.
     const KEEPS_TIME: bool;
 
-    /// Whether the caller may be at work before the others are awake, even where
-    /// everybody is to have a part in the block.
-    fn comes_late(&self) -> bool {
-        false
-    }
-
     /// How many there are, the caller included.
     fn size(&self) -> usize;
 

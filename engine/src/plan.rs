@@ -15,6 +15,7 @@ use alloy_primitives::{
     map::{AddressMap, HashMap},
 };
 use blockloom_scheduler::{Hint, Known, TxIdx};
+use std::time::Duration;
 
 /// Fewest transactions, beside plain transfers, among which there can be
 /// something to overlap.
@@ -27,6 +28,10 @@ const LONG: u64 = 16;
 /// Gas below which an average transaction counts as quick: some twenty
 /// microseconds.
 const QUICK_GAS: u64 = 80_000;
+
+/// The same in time: longer ones are not worth running alone while scouts wake
+/// up, since one may keep all of them waiting.
+const QUICK_TIME: Duration = Duration::from_micros(20);
 
 /// Gas of a stretch of transactions that a scout takes in one go: some fifty
 /// microseconds. Less, and workers would get in each other's way where
@@ -91,6 +96,13 @@ impl Plan {
     /// out. Others would make them wait for long.
     pub(crate) fn is_quick(&self) -> bool {
         self.gas_per_transaction() < QUICK_GAS
+    }
+
+    /// Whether running alone for a while is better than waiting for the scouts,
+    /// after what the first transactions showed.
+    pub(crate) fn begins_alone(&self, seen: &Seen) -> bool {
+        let time = seen.time_of(self.gas_per_transaction());
+        self.is_quick() && time.is_none_or(|time| time < QUICK_TIME)
     }
 
     /// The contract that the block is about, if most of a few of its

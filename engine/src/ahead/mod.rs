@@ -91,8 +91,7 @@ impl WithScouts<'_> {
         let mut executor = self.stock.begun(self.reader()?)?;
         let mut probe = Probe::start(&self.plan, self.stock.transactions);
         let plain = Some(&self.plan.rules);
-        let is_quick = self.plan.is_quick();
-        if is_quick && self.may_give_up {
+        if self.may_give_up && self.plan.is_quick() {
             self.stock.run_from(0, &mut executor, plain, &mut stats, &mut probe)?;
         }
         stats.stages.open = watch.lap();
@@ -104,8 +103,7 @@ impl WithScouts<'_> {
         let n_scouts = crew.size() - 1;
         stats.workers = n_scouts + 1;
         let gate = Gate::default();
-        let begins_alone = is_quick && (self.may_give_up || crew.comes_late());
-        if !begins_alone {
+        if !(self.may_give_up && self.plan.begins_alone(&probe.seen())) {
             gate.board(|| self.board(n_scouts));
             stats.stages.open += watch.lap();
         }

@@ -313,12 +313,6 @@ impl<'t> Crew for VirtualCrew<'t> {
 
     type Pace = Paced<'t>;
 
-    /// Where steps are timed, who makes the tables is the one who does in
-    /// earnest.
-    fn comes_late(&self) -> bool {
-        self.0.state.lock().timing.is_some()
-    }
-
     fn size(&self) -> usize {
         self.0.bells.len()
     }
