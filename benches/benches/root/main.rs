@@ -11,7 +11,7 @@
 //!   old values looked up in RocksDB.
 //!
 //! For each block a line on stderr gives the nodes hashed and both in multiples
-//! of the first. Blocks are committed between measurements, so that the trie has a history;
+//! of the first, taken in turns: medians of pairs. Blocks are committed between measurements, so that the trie has a history;
 //! the root is checked against a full recomputation by the store's own
 //! verification at the end.
 
@@ -37,15 +37,18 @@ const SHAPES: [Shape; 4] = [
 const SLOTS: [u64; 3] = [100, 1_000, 10_000];
 const THREADS: [usize; 2] = [1, 2];
 
-/// Median wall time of a few runs.
-fn median(mut run: impl FnMut()) -> Duration {
-    let mut times = [(); 9].map(|()| {
-        let start = Instant::now();
-        run();
-        start.elapsed()
-    });
-    times.sort_unstable();
-    times[times.len() / 2]
+/// Rounds in which everything takes its turn.
+const ROUNDS: usize = 15;
+
+fn time(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
+}
+
+fn median(mut ratios: [f64; ROUNDS]) -> f64 {
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios[ROUNDS / 2]
 }
 
 fn tries(store: &Store, looked_up: &LookedUp) -> Prepared {
@@ -98,17 +101,22 @@ fn roots(criterion: &mut Criterion) {
                 assert_eq!((again.root(), again.hashed()), (prepared.root(), hashed));
             }
             group.finish();
-            let alone = median(|| {
-                nodes.iter().for_each(|node| {
-                    black_box(alloy_primitives::keccak256(node));
-                });
-            });
             for pool in &pools {
-                let in_memory = median(|| {
-                    black_box(pool.install(|| tries(&store, &looked_up)));
-                });
-                let whole = median(|| {
-                    black_box(pool.install(|| store.prepare(&block)).expect("the store answers"));
+                let hash = || {
+                    nodes.iter().for_each(|node| {
+                        black_box(alloy_primitives::keccak256(node));
+                    });
+                };
+                let rounds = [(); ROUNDS].map(|()| {
+                    let alone = time(hash);
+                    let in_memory = time(|| {
+                        black_box(pool.install(|| tries(&store, &looked_up)));
+                    });
+                    let whole = time(|| {
+                        let prepared = pool.install(|| store.prepare(&block));
+                        black_box(prepared.expect("the store answers"));
+                    });
+                    [in_memory, whole].map(|taken| taken.as_secs_f64() / alone.as_secs_f64())
                 });
                 eprintln!(
                     "root/{}/{slots}: {} nodes hashed; in multiples of keccak alone, with {} \
@@ -116,8 +124,8 @@ fn roots(criterion: &mut Criterion) {
                     shape.name(),
                     hashed.count(),
                     pool.current_num_threads(),
-                    in_memory.as_secs_f64() / alone.as_secs_f64(),
-                    whole.as_secs_f64() / alone.as_secs_f64(),
+                    median(rounds.map(|[tries, _]| tries)),
+                    median(rounds.map(|[_, prepare]| prepare)),
                 );
             }
             commit(&store, &prepared);
