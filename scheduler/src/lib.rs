@@ -82,8 +82,8 @@
 //! waited for: the frontier runs it. ∎
 //!
 //! All atomics are sequentially consistent; each is a type of its own in
-//! `status`, `stage`, `cursor`, `suspects`, `window`, `rivalry` and `quarrel`, whose docs say who
-//! calls what.
+//! `status`, `stage`, `cursor`, `suspects`, `window`, `distance`, `rivalry` and
+//! `quarrel`, whose docs say who calls what.
 //!
 //! # With few workers
 //!
@@ -128,6 +128,7 @@
 //! and once at the frontier. The window limits how far ahead speculation runs,
 //! counted in transactions that may be speculated on, and shrinks to nothing
 //! where it does not pay.
+//! [`Lookahead`] has a distance instead, for the same reason.
 //!
 //! # Example
 //!

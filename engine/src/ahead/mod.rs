@@ -8,7 +8,7 @@
 //! result is final without running it, else the leader runs it like any other.
 //!
 //! No location is shared between workers while they run. What becomes final at
-//! the frontier is told in short ([`News`]), and scouts take it
+//! the frontier is told in short ([`News`](board::News)), and scouts take it
 //! over between two transactions. So a transaction costs the leader what it
 //! costs the sequential path, one that a scout has run costs it a comparison of
 //! each location, and where scouts never help, little more than their silence.
