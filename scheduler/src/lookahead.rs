@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn no_two_scouts_get_the_same() {
-        let lookahead = Lookahead::new(200, 7, []);
+        let lookahead = Lookahead::new(1000, 32, []);
         let all = || claims(&lookahead, |_| true);
         let (mut one, other) = std::thread::scope(|scope| {
             let other = scope.spawn(all);
@@ -360,7 +360,7 @@ mod tests {
         });
         one.extend(other);
         one.sort_unstable();
-        assert_eq!(one, (7..200).collect::<Vec<_>>());
+        assert_eq!(one, (32..1000).collect::<Vec<_>>());
     }
 
     #[test]

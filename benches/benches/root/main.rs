@@ -11,9 +11,9 @@
 //!   old values looked up in RocksDB.
 //!
 //! For each block a line on stderr gives the nodes hashed and both in multiples
-//! of the first, taken in turns: medians of pairs. Blocks are committed between measurements, so that the trie has a history;
-//! the root is checked against a full recomputation by the store's own
-//! verification at the end.
+//! of the first, taken in turns: medians of pairs. Blocks are committed between
+//! measurements, so that the trie has a history; the root is checked against a
+//! full recomputation by the store's own verification at the end.
 
 mod states;
 

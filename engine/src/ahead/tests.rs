@@ -7,31 +7,17 @@ use crate::{
 };
 use blockloom_fixtures::workload::{Parameters, find};
 use blockloom_state::MemoryState;
-use std::thread;
+use std::{sync::Barrier, thread};
 
-/// Two workers, of whom one comes when the other has left.
-struct Late;
-
-impl Crew for Late {
-    const KEEPS_TIME: bool = true;
-
-    type Pace = Unpaced;
-
-    fn size(&self) -> usize {
-        2
-    }
-
-    fn run<T>(&self, work: impl Fn(usize, Unpaced) + Sync, lead: impl FnOnce(Unpaced) -> T) -> T {
-        let done = lead(Unpaced);
-        work(1, Unpaced);
-        done
-    }
+/// Two workers, by when the other one comes.
+enum Two {
+    /// When the caller has left.
+    Late,
+    /// As soon as the caller.
+    Prompt,
 }
 
-/// Two workers, of whom one is there as soon as the other.
-struct Prompt;
-
-impl Crew for Prompt {
+impl Crew for Two {
     const KEEPS_TIME: bool = true;
 
     type Pace = Unpaced;
@@ -41,7 +27,12 @@ impl Crew for Prompt {
     }
 
     fn run<T>(&self, work: impl Fn(usize, Unpaced) + Sync, lead: impl FnOnce(Unpaced) -> T) -> T {
-        let start = std::sync::Barrier::new(2);
+        if matches!(self, Self::Late) {
+            let done = lead(Unpaced);
+            work(1, Unpaced);
+            return done;
+        }
+        let start = Barrier::new(2);
         thread::scope(|scope| {
             scope.spawn(|| {
                 start.wait();
@@ -72,7 +63,7 @@ fn eager() -> Engine {
 fn run(
     engine: &Engine,
     (block, base): &(RecoveredBlock, MemoryState),
-    crew: &impl Crew,
+    crew: &Two,
 ) -> [Result<Executed, BlockError>; 2] {
     let spec = ChainSpec::mainnet();
     [engine.execute_on(&spec, block, base, crew), engine.execute_sequential(&spec, block, base)]
@@ -85,7 +76,7 @@ fn a_block_is_over_before_the_scouts_are_awake() {
         let block = quick_block(workload);
         // The first round finds caches cold, and its transactions not that quick.
         let alone = (0..MOST_ROUNDS).any(|round| {
-            let [alone, expected] = run(&engine, &block, &Late).map(Result::unwrap);
+            let [alone, expected] = run(&engine, &block, &Two::Late).map(Result::unwrap);
             assert_eq!(alone.output, expected.output, "{workload}, round {round}");
             alone.stats.sequential == 300
         });
@@ -99,7 +90,7 @@ fn scouts_come_while_the_leader_is_on_its_way() {
     for workload in ["erc20_independent", "mix_hot_30", "zipf_slots"] {
         let block = quick_block(workload);
         let helped = (0..MOST_ROUNDS).any(|round| {
-            let [shared, expected] = run(&engine, &block, &Prompt).map(Result::unwrap);
+            let [shared, expected] = run(&engine, &block, &Two::Prompt).map(Result::unwrap);
             assert_eq!(shared.output, expected.output, "{workload}, round {round}");
             shared.stats.sequential < 300
         });
@@ -118,8 +109,8 @@ fn a_block_that_fails_keeps_nobody_waiting() {
         let BlockError::Invalid { reason, .. } = failed else { panic!("{failed}") };
         assert!(matches!(*reason, InvalidBlock::Transaction { index: 5, .. }), "{reason}");
     };
-    check(run(&eager(), &scene, &Late));
-    check(run(&eager(), &scene, &Prompt));
+    check(run(&eager(), &scene, &Two::Late));
+    check(run(&eager(), &scene, &Two::Prompt));
 }
 
 #[test]
