@@ -156,6 +156,7 @@ mod final_view;
 mod gain;
 mod habits;
 mod idle;
+mod listening;
 mod memories;
 mod pace;
 mod parallel;

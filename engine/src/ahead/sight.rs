@@ -2,6 +2,7 @@
 
 use super::ears::Ears;
 use crate::{
+    listening::Listening,
     pace::{Pace, Point},
     speculative::{Notes, Witness},
     view::Stop,
@@ -29,16 +30,10 @@ pub(crate) struct Sight<'m, 'a, B, P> {
     ears: Option<&'m Ears<'m, 'a>>,
     pub(crate) seen: Seen,
     notes: Notes,
-    /// Reads after which it listens again.
-    listens_at: usize,
+    listening: Listening,
     tx: TxIdx,
     pace: P,
 }
-
-/// Reads after which an execution listens, at least, whether an earlier one is
-/// stale. Where there was news all reads are looked through, and then half as
-/// many more are left in peace.
-const LISTEN_EVERY: usize = 16;
 
 impl<B, P> fmt::Debug for Sight<'_, '_, B, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +55,7 @@ impl<'m, 'a, B, P: Pace> Sight<'m, 'a, B, P> {
             ears: None,
             seen,
             notes,
-            listens_at: LISTEN_EVERY,
+            listening: Listening::new(),
             tx: TxIdx::default(),
             pace,
         }
@@ -82,7 +77,7 @@ impl<'m, 'a, B, P: Pace> Sight<'m, 'a, B, P> {
         self.tx = tx;
         self.seen.clear();
         self.notes.clear();
-        self.listens_at = LISTEN_EVERY;
+        self.listening = Listening::new();
     }
 }
 
@@ -95,12 +90,11 @@ impl<B: DatabaseRef<Error = BaseStateError>, P: Pace> Sight<'_, '_, B, P> {
         }
         let n_reads = self.seen.accounts.len() + self.seen.slots.len();
         if let Some(ears) = self.ears
-            && n_reads >= self.listens_at
+            && self.listening.is_due(n_reads)
         {
-            self.listens_at = n_reads + LISTEN_EVERY;
             let mut state = self.state.borrow_mut();
             if ears.hear(&mut state) {
-                self.listens_at = n_reads + LISTEN_EVERY.max(n_reads / 2);
+                self.listening.had_news(n_reads);
                 if self.seen.is_surely_stale(&state) {
                     return Err(Stop::Stale);
                 }

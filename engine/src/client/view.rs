@@ -6,6 +6,7 @@ use super::{
     snapshots::Base,
 };
 use crate::{
+    listening::Listening,
     speculative::{Notes, Witness},
     view::Stop,
 };
@@ -19,11 +20,6 @@ use revm::{
 };
 use std::{fmt, mem, sync::Arc};
 
-/// Reads after which an execution listens, at least, whether an earlier one is
-/// stale. Where there was news all reads are looked through, and then half as
-/// many more are left in peace.
-const LISTEN_EVERY: usize = 16;
-
 /// The database that a [`Strategy`](super::Strategy)'s EVM runs on: one
 /// worker's own block state. Remembers every answer.
 pub struct AheadView {
@@ -36,8 +32,7 @@ pub struct AheadView {
     notes: Notes,
     gave_up: bool,
     tx: TxIdx,
-    /// Reads after which it listens again.
-    listens_at: usize,
+    listening: Listening,
 }
 
 impl fmt::Debug for AheadView {
@@ -57,7 +52,7 @@ impl AheadView {
             notes: Notes::default(),
             gave_up: false,
             tx: TxIdx::default(),
-            listens_at: LISTEN_EVERY,
+            listening: Listening::new(),
         }
     }
 
@@ -67,7 +62,7 @@ impl AheadView {
         self.reads.clear();
         self.notes.clear();
         self.gave_up = false;
-        self.listens_at = LISTEN_EVERY;
+        self.listening = Listening::new();
     }
 
     /// Takes over what became final.
@@ -105,14 +100,10 @@ impl AheadView {
     /// Listens, now and then, and knows afterwards whether a read is stale.
     fn hears_it_is_stale(&mut self) -> bool {
         let n_reads = self.reads.len();
-        if n_reads < self.listens_at {
+        if !self.listening.is_due(n_reads) || !self.ears.hear(&self.bulletin, &mut self.state) {
             return false;
         }
-        self.listens_at = n_reads + LISTEN_EVERY;
-        if !self.ears.hear(&self.bulletin, &mut self.state) {
-            return false;
-        }
-        self.listens_at = n_reads + LISTEN_EVERY.max(n_reads / 2);
+        self.listening.had_news(n_reads);
         self.reads.are_surely_stale(&self.state)
     }
 }
