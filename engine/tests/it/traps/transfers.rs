@@ -167,3 +167,17 @@ fn a_balance_at_the_end_of_its_range_stays_the_evms_affair() {
         assert_eq!(succeeded, [true, false], "{fork}");
     }
 }
+
+/// revm multiplies gas limit and price in 128 bits, and refuses what does not
+/// fit there even if the sender could pay it.
+#[test]
+fn a_price_beyond_all_bounds_is_refused_however_rich_the_sender() {
+    for fork in FORKS {
+        let world = World::new().account(user(0), U256::MAX, 0);
+        let modest = Tx { price: u128::MAX / 2_000_000, ..Tx::send(user(0), nobody(1), 5) };
+        let bold = Tx { price: u128::MAX / 2, ..modest.clone() };
+        assert!(run(fork, &world, vec![modest.clone()]).is_ok(), "{fork}");
+        let error = run(fork, &world, vec![modest, bold]).expect_err("it is too much");
+        assert!(error.contains("Invalid"), "{fork}: {error}");
+    }
+}
