@@ -6,7 +6,9 @@ use super::{
     runtime::Ahead,
     stats::AheadStats,
     strategy::{PlanFactory, Strategy},
+    transfer,
 };
+use crate::transfer::{Transfer, TransferRules};
 use alloy_evm::{Database, Evm, EvmEnv, EvmFactory};
 use alloy_primitives::{Address, Bytes};
 use blockloom_state::Delta;
@@ -45,7 +47,10 @@ impl<E: PlanFactory, S: Strategy<E>> AheadEvmFactory<E, S> {
         inner: E::Evm<DB, I>,
         is_inspecting: bool,
     ) -> AheadEvm<E, S, DB, I> {
-        AheadEvm { inner, factory: self.clone(), planned: Planned::Nothing, is_inspecting }
+        let env = EvmEnv::new(inner.cfg_env().clone(), inner.block().clone());
+        let transfers = self.strategy.transfers(&env);
+        let factory = self.clone();
+        AheadEvm { inner, factory, transfers, planned: Planned::Nothing, is_inspecting }
     }
 }
 
@@ -87,7 +92,8 @@ enum Planned<E: PlanFactory, S: Strategy<E>> {
 }
 
 /// An EVM around another one, which takes results from those that ran ahead
-/// where they stand, and runs everything else itself.
+/// where they stand, computes plain transfers if its strategy
+/// [can](Strategy::transfers), and runs everything else itself.
 ///
 /// [`transact_raw`](Evm::transact_raw) gives in every case what the inner EVM
 /// would: result, state, and what it asks of the database, in order.
@@ -100,6 +106,8 @@ where
 {
     inner: E::Evm<DB, I>,
     factory: AheadEvmFactory<E, S>,
+    /// What plain transfers are computed by.
+    transfers: Option<TransferRules>,
     planned: Planned<E, S>,
     is_inspecting: bool,
 }
@@ -166,6 +174,17 @@ where
     DB: Database,
     I: Inspector<E::Context<DB>>,
 {
+    /// The result of `tx`, if that is a plain transfer.
+    fn compute(&mut self, tx: &E::Tx) -> Option<ResultAndState<E::HaltReason>> {
+        let rules = self.transfers.as_ref()?;
+        let transfer = Transfer::of_env(tx, rules)?;
+        let (database, _, precompiles) = self.inner.components_mut();
+        if self.factory.strategy.is_precompile(precompiles, &transfer.to) {
+            return None;
+        }
+        transfer::compute(&transfer, rules, database)
+    }
+
     /// Sends scouts ahead if something is planned.
     fn start(&mut self) {
         let Planned::Soon(plan, prelude) = mem::replace(&mut self.planned, Planned::Nothing) else {
@@ -217,14 +236,18 @@ where
         if matches!(self.planned, Planned::Soon(..)) {
             self.start();
         }
-        let Planned::Running(frontier) = &mut self.planned else {
-            return self.inner.transact_raw(tx);
-        };
-        if let Some(result) = frontier.arrive(&tx, self.inner.db_mut()) {
+        if let Planned::Running(frontier) = &mut self.planned
+            && let Some(result) = frontier.arrive(&tx, self.inner.db_mut())
+        {
             return Ok(result);
         }
-        let result = self.inner.transact_raw(tx);
-        frontier.ran(result.as_ref().ok());
+        let result = match self.compute(&tx) {
+            Some(result) => Ok(result),
+            None => self.inner.transact_raw(tx),
+        };
+        if let Planned::Running(frontier) = &mut self.planned {
+            frontier.ran(result.as_ref().ok());
+        }
         result
     }
 

@@ -20,7 +20,8 @@
 //! 3. **Arrive.** The caller hands the transaction to its executor. That does
 //!    what it always does, and asks its EVM to run it. The EVM puts the
 //!    questions of the run ahead to the caller's own database. If each answer is
-//!    the same, it gives that result; else it runs the transaction.
+//!    the same, it gives that result; else it runs the transaction, or computes
+//!    it if it is a plain transfer of Ethereum's ([`TransferRules`]).
 //! 4. **Complete.** What a run leaves out is completed from that database: the
 //!    beneficiary's fee, and balances that changed meanwhile in accounts whose
 //!    balance it did not look at.
@@ -65,8 +66,6 @@
 //!
 //! # What this does not do
 //!
-//! - Plain transfers are interpreted, as the inner EVM does; the engine's own
-//!   interface computes them.
 //! - Precompiles or other parts that a caller puts into an EVM after it was made
 //!   are not in the scouts' EVMs. They must not change what the EVM computes:
 //!   a cache around precompiles is fine, another precompile belongs into the
@@ -116,10 +115,11 @@ mod snapshots;
 mod stats;
 mod strategy;
 mod stream;
+mod transfer;
 mod troop;
 mod view;
 
-pub use crate::stock::PlainReceipts;
+pub use crate::{stock::PlainReceipts, transfer::TransferRules};
 pub use builder::{PackEnd, PackLimits, Packed, Skipped, pack};
 pub use evm::{AheadEvm, AheadEvmFactory, RunsAhead};
 pub use executor::{ParallelBlockExecutor, ParallelBlockExecutorFactory};

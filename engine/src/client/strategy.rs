@@ -3,6 +3,7 @@
 use super::view::AheadView;
 use crate::{
     speculative::{Run, Speculator, Witness},
+    transfer::TransferRules,
     writes,
 };
 use alloy_evm::{Evm, EvmEnv, EvmFactory, eth::EthEvm, precompiles::PrecompilesMap};
@@ -57,6 +58,19 @@ pub trait Strategy<E: EvmFactory>: Clone + Debug + Send + Sync + 'static {
         view: AheadView,
         env: EvmEnv<E::Spec, E::BlockEnv>,
     ) -> Self::Speculator;
+
+    /// The rules by which plain transfers under `env` are computed instead of
+    /// run, if the EVM would come to the same; by default none are.
+    fn transfers(&self, env: &EvmEnv<E::Spec, E::BlockEnv>) -> Option<TransferRules> {
+        let _ = env;
+        None
+    }
+
+    /// Whether calls to `address` run a precompile: no transfer is plain then.
+    fn is_precompile(&self, precompiles: &E::Precompiles, address: &Address) -> bool {
+        let _ = (precompiles, address);
+        true
+    }
 }
 
 /// One worker's EVM, kept for a whole block.
@@ -83,7 +97,8 @@ pub struct Speculation<H> {
 /// For factories that give alloy-evm's [`EthEvm`] with Ethereum's own
 /// instructions and steps. Fees are left out of the run and paid when it becomes
 /// final, and balances that nobody looked at may change meanwhile, so neither
-/// the beneficiary nor popular accounts order transactions.
+/// the beneficiary nor popular accounts order transactions. Plain transfers are
+/// computed ([`TransferRules`]).
 ///
 /// Precompiles that look at the state must say so
 /// ([`DynPrecompile::new_stateful`](alloy_evm::precompiles::DynPrecompile::new_stateful)),
@@ -100,6 +115,7 @@ where
             HaltReason = HaltReason,
             Spec = SpecId,
             BlockEnv = BlockEnv,
+            Precompiles = PrecompilesMap,
             Evm<AheadView, NoOpInspector> = EthEvm<AheadView, NoOpInspector, PrecompilesMap>,
         >,
 {
@@ -107,6 +123,14 @@ where
 
     fn speculator(&self, factory: &E, view: AheadView, env: EvmEnv) -> EthereumSpeculator {
         EthereumSpeculator(Speculator::over(factory.create_evm(view, env).into_inner()))
+    }
+
+    fn transfers(&self, env: &EvmEnv) -> Option<TransferRules> {
+        Some(TransferRules::new(env))
+    }
+
+    fn is_precompile(&self, precompiles: &PrecompilesMap, address: &Address) -> bool {
+        precompiles.get(address).is_some()
     }
 }
 

@@ -197,8 +197,8 @@ impl EvmFactory for OwnEvms {
     }
 }
 
-/// Transactions that ask the oracle, credit those it tells of, and others that
-/// have nothing to do with it.
+/// Transactions that ask the oracle, pay it, credit those it tells of, and others
+/// that have nothing to do with it.
 fn chain() -> Chain {
     let asks = Code::new().call(ORACLE, 0u64).push(32).push(0).push(0);
     let asks = asks.op(op::RETURNDATACOPY).push(0).op(op::MLOAD).store_top(1);
@@ -210,6 +210,8 @@ fn chain() -> Chain {
         .map(|n| match n % 6 {
             0 => Tx::call(user(n % 10), contract(0)),
             1 => Tx::send_noted(user(n % 10), nobody(0), 3),
+            // No plain transfer: the oracle takes gas.
+            2 => Tx::send(user(n % 10), ORACLE, 1),
             _ => Tx::call(user(n % 10), contract(1 + n % 7)),
         })
         .collect();
