@@ -68,10 +68,11 @@ impl Flag {
 
 /// The committed prefix: every transaction below is final.
 ///
-/// | call      | by                        | ordering | pairs with                                   |
-/// |-----------|---------------------------|----------|----------------------------------------------|
-/// | `get`     | everybody                 | `SeqCst` | `advance`: sees the status and writes before |
-/// | `advance` | the holder of the `Latch` | `SeqCst` | `get`: see "Ending a block"                  |
+/// | call      | by                        | ordering  | pairs with                                   |
+/// |-----------|---------------------------|-----------|----------------------------------------------|
+/// | `get`     | everybody                 | `SeqCst`  | `advance`: sees the status and writes before |
+/// | `advance` | the holder of the `Latch` | `SeqCst`  | `get`: see "Ending a block"                  |
+/// | `step`    | the only one who moves it | `Release` | `get`: sees the writes before                |
 #[derive(Debug)]
 pub(crate) struct Prefix(AtomicU32);
 
@@ -92,6 +93,18 @@ impl Prefix {
     pub(crate) fn advance(&self, tx: TxIdx) {
         let before = self.0.swap(tx.next().raw(), Mistake::PrefixUnordered.ordering());
         assert_eq!(before, tx.raw(), "commits are in block order");
+    }
+
+    /// The same by the one worker that ever moves it, who does not wait until
+    /// others can see it: that takes longer than some transactions do.
+    ///
+    /// # Panics
+    ///
+    /// As [`advance`](Self::advance).
+    pub(crate) fn step(&self, tx: TxIdx) {
+        let before = self.0.load(Ordering::Relaxed);
+        assert_eq!(before, tx.raw(), "commits are in block order");
+        self.0.store(tx.next().raw(), Mistake::StepUnordered.release());
     }
 }
 

@@ -15,10 +15,10 @@ const STEP: u32 = 4;
 /// each result in vain takes a quarter of the distance off, and each commit adds
 /// a transaction: with one in `n` in vain it settles at about `4 n`.
 ///
-/// | call              | by                | ordering | pairs with            |
-/// |-------------------|-------------------|----------|-----------------------|
-/// | `grow`, `shrink`  | the frontier      | `SeqCst` | `get`: a hint, no more |
-/// | `get`             | whoever looks for a task | `SeqCst` | both           |
+/// | call              | by                       | ordering  | pairs with             |
+/// |-------------------|--------------------------|-----------|------------------------|
+/// | `grow`, `shrink`  | the frontier             | `Relaxed` | `get`: a hint, no more |
+/// | `get`             | whoever looks for a task | `Relaxed` | both                   |
 #[derive(Debug)]
 pub(crate) struct Distance {
     now: AtomicU32,
@@ -37,18 +37,18 @@ impl Distance {
     pub(crate) fn grow(&self) {
         let now = self.get();
         if now < self.most {
-            self.now.store(now + 1, Ordering::SeqCst);
+            self.now.store(now + 1, Ordering::Relaxed);
         }
     }
 
     /// A result was in vain.
     pub(crate) fn shrink(&self) {
         let now = self.get();
-        self.now.store((now - now.div_ceil(STEP)).max(self.least), Ordering::SeqCst);
+        self.now.store((now - now.div_ceil(STEP)).max(self.least), Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u32 {
-        self.now.load(Ordering::SeqCst)
+        self.now.load(Ordering::Relaxed)
     }
 }
 

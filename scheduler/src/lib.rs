@@ -81,9 +81,9 @@
 //! panicked, cancels the block first, and everybody gets `Done`. Nobody waits for a lock while holding another, and a blocked transaction is never
 //! waited for: the frontier runs it. ∎
 //!
-//! All atomics are sequentially consistent; each is a type of its own in
-//! `status`, `stage`, `cursor`, `suspects`, `window`, `distance`, `rivalry` and
-//! `quarrel`, whose docs say who calls what.
+//! The atomics of this part are sequentially consistent; each is a type of its
+//! own in `status`, `cursor`, `suspects`, `window` and `rivalry`, whose docs say
+//! who calls what.
 //!
 //! # With few workers
 //!
@@ -91,6 +91,10 @@
 //! share a memory: one stays at the frontier and runs the block in order, the
 //! others run single transactions ahead of it, whose results it takes or leaves.
 //! Ending a block is no question there: the frontier is one thread, in a loop.
+//! It never waits until others see what it did, since that may take as long as a
+//! transaction: what it says of itself is released and acquired, and hints
+//! (`distance`, `quarrel`) are not even that. Only claims (`stage`) are
+//! sequentially consistent.
 //!
 //! # What is checked, and how far
 //!

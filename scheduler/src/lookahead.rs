@@ -151,7 +151,7 @@ impl Lookahead {
     ///
     /// If the frontier is elsewhere.
     pub fn commit(&self, tx: TxIdx) {
-        self.prefix.advance(tx);
+        self.prefix.step(tx);
         self.quarrel(tx).shrink();
         self.distance.grow();
     }

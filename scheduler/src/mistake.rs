@@ -20,6 +20,8 @@ pub(crate) enum Mistake {
     PrefixEarly,
     /// Who sees the prefix does not see what became final.
     PrefixUnordered,
+    /// The same where one worker alone moves it.
+    StepUnordered,
     /// A stage is looked at and claimed in two steps.
     StageInTwoSteps,
     /// Who sees that a transaction ran does not see its result.
@@ -57,6 +59,12 @@ impl Mistake {
     #[cfg(all(test, any(feature = "loom", feature = "shuttle")))]
     pub(crate) fn ordering(self) -> Ordering {
         if self.is_made() { Ordering::Relaxed } else { Ordering::SeqCst }
+    }
+
+    /// What hands over all that was done before, unless this mistake is being
+    /// made.
+    pub(crate) fn release(self) -> Ordering {
+        if self.is_made() { Ordering::Relaxed } else { Ordering::Release }
     }
 
     /// Makes this mistake, on this thread, while `run` runs. Model checkers run

@@ -18,30 +18,30 @@ const MOST: u32 = 48;
 /// one in seven is in vain it stays low, where all of them are it is tried
 /// again every few dozen transactions.
 ///
-/// | call                | by                      | ordering | pairs with               |
-/// |---------------------|-------------------------|----------|--------------------------|
-/// | `grow`, `shrink`    | the frontier            | `SeqCst` | `is_high`: a hint, no more |
-/// | `is_high`           | whoever looks for a task | `SeqCst` | both                    |
+/// | call             | by                       | ordering  | pairs with                 |
+/// |------------------|--------------------------|-----------|----------------------------|
+/// | `grow`, `shrink` | the frontier             | `Relaxed` | `is_high`: a hint, no more |
+/// | `is_high`        | whoever looks for a task | `Relaxed` | both                       |
 #[derive(Debug, Default)]
 pub(crate) struct Quarrel(AtomicU32);
 
 impl Quarrel {
     /// A result was in vain.
     pub(crate) fn grow(&self) {
-        let score = self.0.load(Ordering::SeqCst);
-        self.0.store((score + CONFLICT).min(MOST), Ordering::SeqCst);
+        let score = self.0.load(Ordering::Relaxed);
+        self.0.store((score + CONFLICT).min(MOST), Ordering::Relaxed);
     }
 
     /// One of them was committed.
     pub(crate) fn shrink(&self) {
-        let score = self.0.load(Ordering::SeqCst);
+        let score = self.0.load(Ordering::Relaxed);
         if score > 0 {
-            self.0.store(score - 1, Ordering::SeqCst);
+            self.0.store(score - 1, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn is_high(&self) -> bool {
-        self.0.load(Ordering::SeqCst) >= HIGH
+        self.0.load(Ordering::Relaxed) >= HIGH
     }
 }
 

@@ -21,12 +21,12 @@ pub(crate) enum Stage {
 
 /// One transaction's stage.
 ///
-/// | call     | by                        | ordering | pairs with                          |
-/// |----------|---------------------------|----------|-------------------------------------|
-/// | `get`    | everybody                 | `SeqCst` | `finish`: who sees `Ran` sees the result |
-/// | `claim`  | scouts and the frontier   | `SeqCst` | `claim` by another: one of them wins |
-/// | `finish` | who claimed it            | `SeqCst` | `get` by the frontier               |
-/// | `give_back` | who claimed it         | `SeqCst` | `claim` by the next: the one before has left it |
+/// | call        | by                      | ordering  | pairs with                          |
+/// |-------------|-------------------------|-----------|-------------------------------------|
+/// | `get`       | everybody               | `Acquire` | `finish`: who sees `Ran` sees the result |
+/// | `claim`     | scouts and the frontier | `SeqCst`  | `claim` by another: one of them wins |
+/// | `finish`    | who claimed it          | `Release` | `get` by the frontier               |
+/// | `give_back` | who claimed it          | `Release` | `claim` by the next: the one before has left it |
 #[derive(Debug)]
 pub(crate) struct StageCell(AtomicU32);
 
@@ -36,7 +36,7 @@ impl StageCell {
     }
 
     pub(crate) fn get(&self) -> Stage {
-        match self.0.load(Ordering::SeqCst) {
+        match self.0.load(Ordering::Acquire) {
             0 => Stage::Free,
             1 => Stage::Held,
             2 => Stage::Running,
@@ -56,7 +56,7 @@ impl StageCell {
     }
 
     pub(crate) fn give_back(&self) {
-        let ordering = Mistake::GivenBackUnordered.ordering();
+        let ordering = Mistake::GivenBackUnordered.release();
         if Mistake::GivenBackNever.is_made() {
             return;
         }
@@ -67,7 +67,7 @@ impl StageCell {
     }
 
     pub(crate) fn finish(&self) {
-        self.0.store(Stage::Ran as u32, Mistake::StageUnordered.ordering());
+        self.0.store(Stage::Ran as u32, Mistake::StageUnordered.release());
     }
 }
 

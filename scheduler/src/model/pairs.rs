@@ -128,8 +128,8 @@ fn one_arrow_is_taken_once() {
 }
 
 /// Whoever sees the prefix sees what became final below it.
-fn the_prefix() {
-    loom::model(|| {
+fn the_prefix(moves: fn(&Prefix, TxIdx)) {
+    loom::model(move || {
         let shared = Arc::new((Prefix::new(), Plain::default()));
         let other = Arc::clone(&shared);
         let look = move || {
@@ -139,14 +139,15 @@ fn the_prefix() {
         };
         beside(look, || {
             shared.1.set(7);
-            shared.0.advance(tx(0));
+            moves(&shared.0, tx(0));
         });
     });
 }
 
 #[test]
 fn who_sees_the_prefix_sees_what_is_final() {
-    finds(Mistake::PrefixUnordered, the_prefix);
+    finds(Mistake::PrefixUnordered, || the_prefix(Prefix::advance));
+    finds(Mistake::StepUnordered, || the_prefix(Prefix::step));
 }
 
 /// A scout and the frontier want the same transaction; the frontier sees the
