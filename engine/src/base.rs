@@ -11,12 +11,39 @@ use revm::{
 };
 use std::{
     fmt,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 /// A reader of the base state, with code taken from the engine's cache.
 pub(crate) type BaseReader<'a> = CachedCode<AnyReader<'a>, &'a CodeCache>;
+
+/// Caches of code, kept from block to block.
+#[derive(Debug)]
+pub(crate) struct Codes {
+    /// That of the calling thread, which knows what any worker knows.
+    shared: Arc<CodeCache>,
+    /// Those of the others.
+    scouts: Vec<Arc<CodeCache>>,
+}
+
+impl Codes {
+    /// For the calling thread and so many others.
+    pub(crate) fn new(scouts: usize) -> Self {
+        let shared = Arc::new(CodeCache::new());
+        let scouts = (0..scouts).map(|_| Arc::new(CodeCache::of_worker(Arc::clone(&shared))));
+        Self { scouts: scouts.collect(), shared }
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<CodeCache> {
+        &self.shared
+    }
+
+    /// That of one of the others; virtual workers may have none.
+    pub(crate) fn of_scout(&self, index: usize) -> &Arc<CodeCache> {
+        self.scouts.get(index).unwrap_or(&self.shared)
+    }
+}
 
 /// A reader of `base`, for block `number`.
 pub(crate) fn open_reader<'a>(

@@ -25,7 +25,7 @@ use revm::{
     context::TxEnv,
     context_interface::result::{EVMError, ExecutionResult, HaltReason, ResultAndState},
     inspector::NoOpInspector,
-    state::{AccountInfo, EvmState},
+    state::EvmState,
 };
 
 /// What is final beside the multi-version memory: receipts, gas, and the
@@ -148,12 +148,7 @@ impl<'a> Committed<'a> {
             return Ok(false);
         }
         let Some(reward) = reward else { return Ok(true) };
-        let now = self.beneficiary_before(tx)?.map(|now| AccountInfo {
-            balance: now.balance,
-            nonce: now.nonce,
-            code_hash: now.code_hash,
-            ..AccountInfo::default()
-        });
+        let now = self.beneficiary_before(tx)?.map(AccountBasics::into_info);
         Ok(writes::reward(state, self.beneficiary(), now, reward))
     }
 
@@ -223,7 +218,7 @@ impl<'a> Committed<'a> {
                 Some(before) if before.nonce == after.nonce && !before.is_empty() => {
                     AccountWrite::Credit(after.balance - before.balance)
                 }
-                _ => AccountWrite::Set { info: Some(without_code(after)), wiped: false },
+                _ => AccountWrite::Set { info: Some(after.into_info()), wiped: false },
             };
             writes.accounts.push((account, write));
         }
@@ -247,11 +242,6 @@ impl<'a> Committed<'a> {
             }
         }
     }
-}
-
-fn without_code(basics: AccountBasics) -> AccountInfo {
-    let AccountBasics { balance, nonce, .. } = basics;
-    AccountInfo { balance, nonce, ..AccountInfo::default() }
 }
 
 /// Stock revm at the frontier. One per worker, because an EVM does not change

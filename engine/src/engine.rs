@@ -2,7 +2,7 @@
 
 use crate::{
     ahead::{Lately, WithScouts},
-    base::{is_slow, open_reader},
+    base::{Codes, is_slow, open_reader},
     block::{Block, RecoveredBlock},
     chain_spec::ChainSpec,
     config::{Config, Mode, Sharing},
@@ -54,7 +54,7 @@ pub enum EngineError {
 pub struct Engine {
     config: Config,
     pub(crate) pool: rayon::ThreadPool,
-    code: CodeCache,
+    codes: Codes,
     memories: Memories,
     habits: Habits,
 }
@@ -73,8 +73,8 @@ impl Engine {
             .map_err(|source| EngineError::Threads { workers: config.workers, source })?;
         Ok(Self {
             config,
+            codes: Codes::new(pool.current_num_threads() - 1),
             pool,
-            code: CodeCache::new(),
             memories: Memories::default(),
             habits: Habits::default(),
         })
@@ -93,8 +93,8 @@ impl Engine {
     }
 
     /// Code across blocks.
-    pub(crate) const fn code(&self) -> &CodeCache {
-        &self.code
+    pub(crate) fn code(&self) -> &CodeCache {
+        self.codes.shared()
     }
 
     /// Hashes a block's header and recovers its senders, on all threads.
@@ -158,20 +158,21 @@ impl Engine {
             let lately = subject.map(|subject| Lately { habits: &self.habits, subject });
             if !pays {
                 let mut stats = ExecutionStats::default();
-                let reader = open_reader(base, &self.code, block.header().number)?;
+                let reader = open_reader(base, self.code(), block.header().number)?;
                 let output = stock.run(reader, Some(&plan.rules), &mut stats)?;
                 stats.stages.plan = planned;
                 return Ok((output, stats));
             }
-            let (code, may_give_up) = (&self.code, !is_forced && !is_slow);
+            let (codes, may_give_up) = (&self.codes, !is_forced && !is_slow);
             if by_news {
                 let (output, mut stats) =
-                    WithScouts { stock, base, code, env, plan, may_give_up, lately }.run(crew)?;
+                    WithScouts { stock, base, codes, env, plan, may_give_up, lately }.run(crew)?;
                 stats.stages.plan = planned;
                 return Ok((output, stats));
             }
             let limits = if is_slow { self.reading_limits() } else { self.config.limits };
             let memory = OnceLock::new();
+            let code = self.code();
             let block = Parallel { stock, base, code, limits, env, plan, is_slow, may_give_up };
             let result = block.run(&memory, &self.memories, crew);
             if let Some(memory) = memory.into_inner() {
@@ -236,7 +237,7 @@ impl Engine {
     ) -> Result<Executed, BlockError> {
         self.guarded(spec, block, |stock| {
             let mut stats = ExecutionStats::default();
-            let reader = open_reader(base, &self.code, block.header().number)?;
+            let reader = open_reader(base, self.code(), block.header().number)?;
             let output = stock.run(reader, None, &mut stats)?;
             Ok((output, stats))
         })

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::{primitives::KECCAK_EMPTY, state::AccountInfo};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 /// The consensus fields of an account, without its storage root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,14 @@ impl AccountBasics {
 
 impl AccountBasics {
     /// The same as revm takes it, with code to be read by its hash.
-    pub(crate) fn into_info(self) -> AccountInfo {
+    #[must_use]
+    pub fn into_info(self) -> AccountInfo {
+        // Not made of revm's default: taking and dropping its code waits for
+        // whoever does so on another core.
+        static BLANK: LazyLock<AccountInfo> =
+            LazyLock::new(|| AccountInfo { code: None, ..AccountInfo::default() });
         let Self { balance, nonce, code_hash } = self;
-        AccountInfo { balance, nonce, code_hash, code: None, ..AccountInfo::default() }
+        AccountInfo { balance, nonce, code_hash, ..BLANK.clone() }
     }
 }
 

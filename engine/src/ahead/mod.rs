@@ -28,7 +28,7 @@ mod sight;
 mod tests;
 
 use crate::{
-    base::{BaseReader, open_reader},
+    base::{BaseReader, Codes, open_reader},
     crew::Crew,
     error::{BlockError, InternalError},
     gain::Gain,
@@ -61,7 +61,7 @@ use std::{
 pub(crate) struct WithScouts<'a> {
     pub(crate) stock: Stock<'a>,
     pub(crate) base: &'a dyn AnySnapshot,
-    pub(crate) code: &'a CodeCache,
+    pub(crate) codes: &'a Codes,
     pub(crate) env: EvmEnv,
     /// What is known of each transaction.
     pub(crate) plan: Plan,
@@ -88,7 +88,7 @@ impl WithScouts<'_> {
     ) -> Result<(BlockOutput, ExecutionStats), BlockError> {
         let mut watch = StopWatch::start();
         let mut stats = ExecutionStats::default();
-        let mut executor = self.stock.begun(self.reader()?)?;
+        let mut executor = self.stock.begun(self.reader(self.codes.shared())?)?;
         let mut probe = Probe::start(&self.plan, self.stock.transactions);
         let plain = Some(&self.plan.rules);
         if self.may_give_up && self.plan.is_quick() {
@@ -197,7 +197,8 @@ impl WithScouts<'_> {
     /// block for everybody and becomes an error.
     fn scout(&self, id: ScoutId, board: &Board<'_>, pace: impl Pace) -> ExecutionStats {
         let work = || {
-            let state = RefCell::new(BlockState::new(self.reader()?));
+            let reader = self.reader(self.codes.of_scout(id.0))?;
+            let state = RefCell::new(BlockState::new(reader));
             let ears = Ears::new(id, board);
             Ok::<_, BlockError>(Scout::new(id, board, &state, &ears, pace).work(&self.env))
         };
@@ -214,7 +215,7 @@ impl WithScouts<'_> {
         ExecutionStats::default()
     }
 
-    fn reader(&self) -> Result<BaseReader<'_>, BlockError> {
-        open_reader(self.base, self.code, self.stock.block.header().number)
+    fn reader<'a>(&'a self, code: &'a CodeCache) -> Result<BaseReader<'a>, BlockError> {
+        open_reader(self.base, code, self.stock.block.header().number)
     }
 }

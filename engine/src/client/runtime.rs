@@ -2,6 +2,7 @@
 
 use super::snapshots::{AnySnapshots, SnapshotFactory};
 use crate::{
+    base::Codes,
     config::{Mode, Worth},
     engine::EngineError,
 };
@@ -28,7 +29,7 @@ pub struct Ahead {
     /// One thread for each worker but the caller's; `None` without any.
     pub(super) pool: Option<Arc<rayon::ThreadPool>>,
     pub(super) snapshots: Option<Arc<dyn AnySnapshots>>,
-    pub(super) code: Arc<CodeCache>,
+    pub(super) codes: Arc<Codes>,
 }
 
 impl fmt::Debug for Ahead {
@@ -57,7 +58,7 @@ impl Ahead {
                     .map_err(|source| EngineError::Threads { workers: scouts, source })?,
             )),
         };
-        Ok(Self { config, pool, snapshots: None, code: Arc::default() })
+        Ok(Self { config, pool, snapshots: None, codes: Arc::new(Codes::new(workers - 1)) })
     }
 
     /// Lets workers read the state through readers of their own, where it is
@@ -71,7 +72,7 @@ impl Ahead {
     /// from here as well saves reading and analysing it twice.
     #[must_use]
     pub fn code(&self) -> &CodeCache {
-        &self.code
+        self.codes.shared()
     }
 
     /// Threads that run ahead, beside the caller's.

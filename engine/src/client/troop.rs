@@ -8,8 +8,8 @@ use super::{
     snapshots::Source,
     strategy::{PlanFactory, Strategy},
 };
+use crate::base::Codes;
 use alloy_evm::EvmEnv;
-use blockloom_state::CodeCache;
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -21,7 +21,7 @@ use std::{
 #[derive(Clone)]
 pub(super) struct Troop<E: PlanFactory, S: Strategy<E>> {
     source: Source,
-    code: Arc<CodeCache>,
+    codes: Arc<Codes>,
     board: Arc<Board<E::Tx, E::HaltReason>>,
     factory: E,
     strategy: S,
@@ -44,7 +44,7 @@ impl<E: PlanFactory, S: Strategy<E>> Troop<E, S> {
     ) -> Self {
         Self {
             source,
-            code: Arc::clone(&ahead.code),
+            codes: Arc::clone(&ahead.codes),
             board: Arc::clone(board),
             factory: factory.clone(),
             strategy: strategy.clone(),
@@ -54,7 +54,8 @@ impl<E: PlanFactory, S: Strategy<E>> Troop<E, S> {
 
     /// A scout; `None` if there is nothing for it to read.
     pub(super) fn scout(&self, id: ScoutId) -> Option<Scout<E, S>> {
-        let base = self.source.open(Arc::clone(&self.code)).inspect_err(|error| {
+        let code = Arc::clone(self.codes.of_scout(id.0));
+        let base = self.source.open(code).inspect_err(|error| {
             tracing::debug!(%error, "no reader for a worker");
         });
         let evms = (&self.factory, &self.strategy);

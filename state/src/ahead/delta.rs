@@ -2,7 +2,10 @@
 
 use crate::{changes::AccountBasics, multi_version::AccountWrite};
 use alloy_primitives::{Address, U256};
-use revm::state::{Account, AccountInfo, EvmState};
+use revm::{
+    primitives::KECCAK_EMPTY,
+    state::{Account, EvmState},
+};
 
 /// What one transaction did to one account's basics.
 #[derive(Clone, Debug)]
@@ -51,9 +54,10 @@ impl BasicsDelta {
         }
         let mut write = AccountWrite::of(account, before, is_moved)?;
         if let AccountWrite::Set { info: Some(info), .. } = &mut write
-            && before.is_some_and(|before| before.code_hash == info.code_hash)
+            && (info.code_hash == KECCAK_EMPTY
+                || before.is_some_and(|before| before.code_hash == info.code_hash))
         {
-            // Code that is not new is read by its hash.
+            // Code that is not new is read by its hash: everybody has their own.
             info.code = None;
         }
         Some(Self::Write(write))
@@ -86,8 +90,7 @@ impl Delta {
         accounts: [(Address, Option<AccountBasics>, AccountBasics); N],
     ) -> Self {
         let accounts = accounts.map(|(address, before, now)| {
-            let AccountBasics { balance, nonce, .. } = now;
-            let info = Some(AccountInfo { balance, nonce, ..AccountInfo::default() });
+            let info = Some(now.into_info());
             let write = Some(BasicsDelta::Write(AccountWrite::Set { info, wiped: false }));
             AccountDelta { address, before, write, slots_end: 0 }
         });

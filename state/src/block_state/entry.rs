@@ -6,7 +6,10 @@ use crate::{
     multi_version::{AccountWrite, WrittenAccount, WrittenSlot, add_credit},
 };
 use alloy_primitives::{U256, map::HashMap};
-use revm::state::{Account, AccountInfo};
+use revm::{
+    primitives::KECCAK_EMPTY,
+    state::{Account, AccountInfo},
+};
 
 /// A slot's value before the block and now.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +63,13 @@ impl Entry {
         if account.is_created() {
             self.wipe();
         }
-        self.now = Some(account.info);
+        let mut info = account.info;
+        if info.code_hash == KECCAK_EMPTY {
+            // revm has one such code for the whole process, and whoever copies
+            // the account would wait for those who count its references too.
+            info.code = None;
+        }
+        self.now = Some(info);
         for (key, slot) in account.storage {
             if slot.is_changed() {
                 let before = if self.wiped { U256::ZERO } else { slot.original_value };
@@ -102,7 +111,14 @@ impl Entry {
                 if *wiped {
                     self.wipe();
                 }
+                let known = self.now.take();
                 self.now.clone_from(info);
+                if let (Some(now), Some(known)) = (&mut self.now, known)
+                    && now.code.is_none()
+                    && now.code_hash == known.code_hash
+                {
+                    now.code = known.code;
+                }
             }
         }
         for slot in slots {
