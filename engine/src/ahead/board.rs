@@ -12,46 +12,76 @@ use revm::{
     context_interface::result::{ExecutionResult, HaltReason, ResultAndState},
     state::EvmState,
 };
-use std::sync::OnceLock;
+use std::{mem, sync::OnceLock};
 
 /// A worker of one block; the one at the frontier is not numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ScoutId(pub(crate) usize);
 
 /// What a run ahead of its turn left.
+#[derive(Default)]
 pub(crate) struct Outcome {
     /// Whose it is; `None` for the worker at the frontier.
     pub(crate) by: Option<ScoutId>,
     pub(crate) seen: Seen,
+    /// What it did, if it was [`found`](Self::found) to come to a result.
+    pub(crate) delta: Delta,
     /// `None` if it failed: then only the frontier can tell what is true.
     pub(crate) found: Option<Found>,
 }
+
+/// An outcome as it is handed over: only where it is goes from hand to hand.
+pub(crate) type Parcel = Box<Outcome>;
 
 /// The result of a run ahead, which stands if what it saw does.
 pub(crate) struct Found {
     pub(crate) result: ExecutionResult<HaltReason>,
     /// What the beneficiary is due.
     pub(crate) reward: Option<U256>,
-    pub(crate) delta: Delta,
     /// Where somebody wants to see it: everything it did, as far as it knew.
     pub(crate) state: Option<EvmState>,
 }
 
 impl Outcome {
-    /// What came of `run`, which saw `seen`.
-    pub(crate) fn of(by: Option<ScoutId>, run: Run, seen: Seen, wants_states: bool) -> Self {
+    /// Becomes what came of `run`, which saw what is in `seen` already.
+    pub(crate) fn fill(&mut self, by: Option<ScoutId>, run: Run, wants_states: bool) {
+        let Self { seen, delta, .. } = self;
         let found = match run {
             Run::Done { result: ResultAndState { result, state }, reward } => {
-                let is_moved = |address: &_| {
+                delta.refill(&state, |address| {
                     let mut reads = seen.accounts.iter();
                     reads.any(|read| read.address == *address && read.observed != Observed::Whole)
-                };
-                let delta = Delta::of(&state, is_moved);
-                Some(Found { result, reward, delta, state: wants_states.then_some(state) })
+                });
+                Some(Found { result, reward, state: wants_states.then_some(state) })
             }
             Run::Blocked(_) | Run::Stale | Run::Failed => None,
         };
-        Self { by, seen, found }
+        (self.by, self.found) = (by, found);
+    }
+
+    /// What it did, if it came to a result.
+    pub(crate) fn delta(&self) -> Option<&Delta> {
+        self.found.as_ref().map(|_| &self.delta)
+    }
+}
+
+/// Outcomes on their way back to the scout that left them: it uses their memory
+/// again. What one thread allocates and another one frees costs both.
+#[derive(Default)]
+pub(crate) struct Spent(Mutex<Vec<Parcel>>);
+
+impl Spent {
+    /// Gives back all of `outcomes`.
+    pub(crate) fn give_back(&self, outcomes: &mut Vec<Parcel>) {
+        self.0.lock().append(outcomes);
+    }
+
+    /// An outcome to fill, from `spare`, which is filled up here.
+    pub(crate) fn take(&self, spare: &mut Vec<Parcel>) -> Parcel {
+        spare.pop().unwrap_or_else(|| {
+            mem::swap(spare, &mut *self.0.lock());
+            spare.pop().unwrap_or_default()
+        })
     }
 }
 
@@ -73,7 +103,9 @@ pub(crate) struct Board<'a> {
     pub(crate) lookahead: Lookahead,
     /// What ran ahead, by transaction. Put there by who ran it, taken by the
     /// frontier.
-    pub(crate) outcomes: Vec<Mutex<Option<Box<Outcome>>>>,
+    pub(crate) outcomes: Vec<Mutex<Option<Parcel>>>,
+    /// What is done with, by scout.
+    pub(crate) spent: Vec<Spent>,
     /// What is final, by transaction; nothing where nobody needs to be told.
     pub(crate) news: Vec<OnceLock<Box<News>>>,
     pub(crate) n_scouts: usize,
@@ -105,8 +137,8 @@ impl Board<'_> {
     }
 
     /// Leaves the outcome of `tx` to the frontier.
-    pub(crate) fn leave(&self, tx: TxIdx, outcome: Outcome) {
-        *self.outcomes[tx.position()].lock() = Some(Box::new(outcome));
+    pub(crate) fn leave(&self, tx: TxIdx, outcome: Parcel) {
+        *self.outcomes[tx.position()].lock() = Some(outcome);
         self.lookahead.finish(tx);
     }
 }

@@ -1,7 +1,7 @@
 //! The worker at the frontier.
 
 use super::{
-    board::{Board, Found, News, Outcome, ScoutId},
+    board::{Board, Found, News, Outcome, Parcel, ScoutId},
     sight::{Borrowed, Sight},
 };
 use crate::{
@@ -28,7 +28,10 @@ use revm::{
     DatabaseCommit, DatabaseRef, context_interface::result::ResultAndState,
     inspector::NoOpInspector,
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, mem};
+
+/// Outcomes that go back to their scout together.
+const HANDFUL: usize = 16;
 
 /// Makes the transactions of a block final, one after another: takes the
 /// results of scouts that stand, and runs everything else by itself, as if
@@ -47,6 +50,10 @@ pub(crate) struct Leader<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace
     /// Whether a scout's result has stood.
     has_taken: bool,
     drifts: Vec<Drift>,
+    /// Outcomes to be filled.
+    spare: Vec<Parcel>,
+    /// Such that are done with, by scout.
+    spent: Vec<Vec<Parcel>>,
     stats: ExecutionStats,
     pace: P,
 }
@@ -72,6 +79,8 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
             gain,
             has_taken: false,
             drifts: Vec::new(),
+            spare: Vec::new(),
+            spent: (0..board.n_scouts).map(|_| Vec::new()).collect(),
             stats: ExecutionStats::default(),
             pace,
         }
@@ -87,7 +96,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
         for position in self.tally.receipts.len()..self.board.transactions.len() {
             let tx = TxIdx::new(position);
             match self.arrive(tx)? {
-                Some(outcome) => self.judge(tx, *outcome)?,
+                Some(outcome) => self.judge(tx, outcome)?,
                 None => self.run(tx, None)?,
             }
             self.pace.at(Point::Commit, tx);
@@ -108,7 +117,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
 
     /// Comes to `tx`; gives what running ahead left of it. Runs something else
     /// ahead while somebody is at it.
-    fn arrive(&mut self, tx: TxIdx) -> Result<Option<Box<Outcome>>, BlockError> {
+    fn arrive(&mut self, tx: TxIdx) -> Result<Option<Parcel>, BlockError> {
         let lookahead = &self.board.lookahead;
         let mut tried = tx;
         // Ends: who runs it finishes, or reports an error.
@@ -134,22 +143,26 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
         self.pace.at(Point::Run, tx);
         self.speculator.view().begin(tx);
         let run = self.speculator.run(self.board.transactions.env(tx.position()));
-        let seen = std::mem::take(&mut self.speculator.view().seen);
+        let mut outcome = self.spare.pop().unwrap_or_default();
+        mem::swap(&mut outcome.seen, &mut self.speculator.view().seen);
+        outcome.fill(None, run, self.board.wants_states);
         self.pace.at(Point::Report, tx);
-        self.board.leave(tx, Outcome::of(None, run, seen, self.board.wants_states));
+        self.board.leave(tx, outcome);
     }
 
     /// Makes `outcome` final if it is what revm would give now, and runs `tx`
     /// anew otherwise.
-    fn judge(&mut self, tx: TxIdx, outcome: Outcome) -> Result<(), BlockError> {
+    fn judge(&mut self, tx: TxIdx, mut outcome: Parcel) -> Result<(), BlockError> {
         self.pace.at(Point::Judge, tx);
-        let Outcome { by, seen, mut found } = outcome;
-        if let Some(found) = found.take_if(|found| self.stands(tx, &seen, found)) {
+        let Outcome { by, seen, delta, found } = &mut *outcome;
+        let by = *by;
+        if let Some(found) = found.take_if(|found| self.stands(tx, seen, found)) {
             if by.is_some() {
                 self.payoff.stood();
                 self.has_taken = true;
             }
-            self.take(tx, by, found);
+            self.take(tx, by, found, delta);
+            self.put_away(outcome);
             return Ok(());
         }
         self.stats.aborts += 1;
@@ -158,7 +171,23 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
             self.payoff.in_vain();
             self.board.lookahead.note_conflict(tx);
         }
-        self.run(tx, by.zip(found.map(|found| found.delta)))
+        self.run(tx, by.zip(outcome.delta()))?;
+        self.put_away(outcome);
+        Ok(())
+    }
+
+    /// Keeps what is done with for whoever can use it again.
+    fn put_away(&mut self, outcome: Parcel) {
+        match outcome.by {
+            None => self.spare.push(outcome),
+            Some(by) => {
+                let spent = &mut self.spent[by.0];
+                spent.push(outcome);
+                if spent.len() >= HANDFUL {
+                    self.board.spent[by.0].give_back(spent);
+                }
+            }
+        }
     }
 
     /// Whether `found`, to which the state was as `seen`, is what revm would
@@ -192,8 +221,8 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
     }
 
     /// Makes a result final that stands.
-    fn take(&mut self, tx: TxIdx, by: Option<ScoutId>, found: Found) {
-        let Found { result, reward, delta, state: accounts } = found;
+    fn take(&mut self, tx: TxIdx, by: Option<ScoutId>, found: Found, delta: &mut Delta) {
+        let Found { result, reward, state: accounts } = found;
         let mut state = self.state.borrow_mut();
         match accounts {
             Some(accounts) => {
@@ -201,7 +230,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
                 state.commit(accounts);
             }
             None => {
-                state.follow(&delta);
+                state.follow(delta);
                 if let Some(reward) = reward {
                     self.due.take(reward);
                 }
@@ -211,13 +240,13 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
         self.tally.add(tx.position(), self.board.transactions, result);
         // Who ran it knows already.
         if by.is_none() || self.board.n_scouts > 1 {
-            self.tell(tx, News { by, delta, correction: None });
+            self.tell(tx, News { by, delta: mem::take(delta), correction: None });
         }
     }
 
     /// Runs `tx` on the state as it is, and makes it final; `wrong` is what a
     /// scout had made of it.
-    fn run(&mut self, tx: TxIdx, wrong: Option<(ScoutId, Delta)>) -> Result<(), BlockError> {
+    fn run(&mut self, tx: TxIdx, wrong: Option<(ScoutId, &Delta)>) -> Result<(), BlockError> {
         let position = tx.position();
         let transactions = self.board.transactions;
         if let Some(available) = self.missing_gas(tx) {
@@ -249,7 +278,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
         let delta = self.has_listeners().then(|| Delta::of(&accounts, |_| false));
         state.set_access_index(position as u64 + 1);
         state.commit(accounts);
-        let correction = wrong.map(|(by, wrong)| (by, state.correct(&wrong)));
+        let correction = wrong.map(|(by, wrong)| (by, state.correct(wrong)));
         drop(state);
         self.tally.add(position, transactions, result);
         if let Some(delta) = delta {

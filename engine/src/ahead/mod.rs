@@ -44,7 +44,7 @@ use alloy_evm::EvmEnv;
 use alloy_primitives::Address;
 use blockloom_scheduler::Lookahead;
 use blockloom_state::{AnySnapshot, BlockState, CodeCache};
-use board::{Board, ScoutId};
+use board::{Board, ScoutId, Spent};
 use ears::Ears;
 use gate::Gate;
 use leader::Leader;
@@ -184,6 +184,7 @@ impl WithScouts<'_> {
                 self.plan.known(transactions, false),
             ),
             outcomes: (0..n_transactions).map(|_| Mutex::new(None)).collect(),
+            spent: (0..n_scouts).map(|_| Spent::default()).collect(),
             news: (0..n_transactions).map(|_| OnceLock::new()).collect(),
             n_scouts,
             has_long: self.plan.has_long(transactions),

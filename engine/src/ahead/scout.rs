@@ -1,7 +1,7 @@
 //! A worker ahead of the frontier.
 
 use super::{
-    board::{Board, Outcome, ScoutId},
+    board::{Board, Parcel, ScoutId},
     ears::Ears,
     sight::Sight,
 };
@@ -15,7 +15,7 @@ use alloy_evm::EvmEnv;
 use blockloom_scheduler::{Stretch, TxIdx};
 use blockloom_state::{BaseStateError, BlockState};
 use revm::DatabaseRef;
-use std::cell::RefCell;
+use std::{cell::RefCell, mem};
 
 /// Runs transactions before their turn, on a block state of its own: what it
 /// ran itself, and the news from the frontier.
@@ -30,6 +30,8 @@ pub(crate) struct Scout<'m, 'a, B, P> {
     ears: &'m Ears<'m, 'a>,
     /// Whether it ran a transaction, by position.
     ran: Vec<bool>,
+    /// Outcomes to be filled.
+    spare: Vec<Parcel>,
     pace: P,
 }
 
@@ -42,7 +44,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P
         pace: P,
     ) -> Self {
         let ran = vec![false; board.transactions.len()];
-        Self { id, board, state, ears, ran, pace }
+        Self { id, board, state, ears, ran, spare: Vec::new(), pace }
     }
 
     /// Runs ahead until the frontier is at the end of the block or wants no
@@ -65,8 +67,8 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P
                 lookahead.give_back(tx);
                 continue;
             };
-            if let Some(found) = &outcome.found {
-                self.state.borrow_mut().follow(&found.delta);
+            if let Some(delta) = outcome.delta() {
+                self.state.borrow_mut().follow(delta);
                 self.ran[tx.position()] = true;
             }
             self.pace.at(Point::Report, tx);
@@ -80,11 +82,11 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P
     /// `None` if it takes long and was begun too early: what is below may make
     /// it run in vain again and again.
     fn run(
-        &self,
+        &mut self,
         tx: TxIdx,
         speculator: &mut Speculator<Sight<'m, 'a, B, P>>,
         stats: &mut ExecutionStats,
-    ) -> Option<Outcome> {
+    ) -> Option<Parcel> {
         let Board { lookahead, transactions, plan, wants_states, .. } = self.board;
         let mut attempts = 0;
         loop {
@@ -101,8 +103,10 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P
                 }
                 continue;
             }
-            let seen = std::mem::take(&mut speculator.view().seen);
-            return Some(Outcome::of(Some(self.id), run, seen, *wants_states));
+            let mut outcome = self.board.spent[self.id.0].take(&mut self.spare);
+            mem::swap(&mut outcome.seen, &mut speculator.view().seen);
+            outcome.fill(Some(self.id), run, *wants_states);
+            return Some(outcome);
         }
     }
 }

@@ -76,12 +76,19 @@ impl Delta {
     #[must_use]
     pub fn of(state: &EvmState, is_moved: impl Fn(&Address) -> bool) -> Self {
         let mut delta = Self::default();
+        delta.refill(state, is_moved);
+        delta
+    }
+
+    /// Becomes [what](Self::of) another transaction did, in the same memory.
+    pub fn refill(&mut self, state: &EvmState, is_moved: impl Fn(&Address) -> bool) {
+        self.accounts.clear();
+        self.slots.clear();
         for (address, account) in state {
             if account.is_touched() {
-                delta.push(*address, account, is_moved(address));
+                self.push(*address, account, is_moved(address));
             }
         }
-        delta
     }
 
     /// Replaces the basics of accounts without code, whose slots stay.
