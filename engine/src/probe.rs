@@ -41,7 +41,27 @@ pub(crate) struct Probe<'p> {
     seen: Seen,
     /// What each did, by position.
     deltas: Vec<(usize, Delta)>,
-    written: HashSet<(Address, U256)>,
+    trail: Trail,
+}
+
+/// The slots that transactions have written.
+#[derive(Debug, Default)]
+pub(crate) struct Trail(HashSet<(Address, U256)>);
+
+impl Trail {
+    /// Whether a transaction that did this depends on an earlier one; notes
+    /// what it wrote.
+    pub(crate) fn crosses(&mut self, state: &EvmState) -> bool {
+        let slots = || {
+            state.iter().flat_map(|(address, account)| {
+                account.storage.iter().map(|(key, slot)| ((*address, *key), slot))
+            })
+        };
+        let crosses = slots().any(|(location, _)| self.0.contains(&location));
+        let changed = slots().filter(|(_, slot)| slot.is_changed());
+        self.0.extend(changed.map(|(location, _)| location));
+        crosses
+    }
 }
 
 /// Time, gas and dependencies of the transactions seen; plain transfers, which
@@ -64,7 +84,7 @@ impl<'p> Probe<'p> {
             position: 0,
             seen: Seen::default(),
             deltas: Vec::new(),
-            written: HashSet::default(),
+            trail: Trail::default(),
         }
     }
 
@@ -85,20 +105,6 @@ impl<'p> Probe<'p> {
     {
         Meanwhile { probe: self, is_ready, pace }
     }
-
-    /// Whether a transaction that did this depends on an earlier one; notes
-    /// what it wrote.
-    fn depends(&mut self, state: &EvmState) -> bool {
-        let slots = || {
-            state.iter().flat_map(|(address, account)| {
-                account.storage.iter().map(|(key, slot)| ((*address, *key), slot))
-            })
-        };
-        let depends = slots().any(|(location, _)| self.written.contains(&location));
-        let changed = slots().filter(|(_, slot)| slot.is_changed());
-        self.written.extend(changed.map(|(location, _)| location));
-        depends
-    }
 }
 
 impl Observer for Probe<'_> {
@@ -112,7 +118,7 @@ impl Observer for Probe<'_> {
         self.seen.elapsed += self.started.elapsed();
         self.seen.gas += result.result.tx_gas_used();
         self.seen.transactions += 1;
-        self.seen.dependent += u32::from(self.depends(&result.state));
+        self.seen.dependent += u32::from(self.trail.crosses(&result.state));
         self.remember(Delta::of(&result.state, |_| false));
     }
 

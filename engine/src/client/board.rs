@@ -6,7 +6,10 @@ use super::{
     runtime::AheadConfig,
     strategy::Speculation,
 };
-use crate::config::Mode;
+use crate::{
+    config::Mode,
+    transfer::{Transfer, TransferRules},
+};
 use alloy_primitives::map::AddressMap;
 use blockloom_scheduler::{Hint, Known, Lookahead, TxIdx};
 use blockloom_state::Delta;
@@ -14,13 +17,13 @@ use parking_lot::Mutex;
 use revm::context_interface::Transaction;
 use std::sync::Arc;
 
-/// Gas of a plain transfer, which the caller's own EVM runs in less time than
-/// handing it out takes.
+/// Gas of a plain transfer, which the caller's own EVM runs, or somebody
+/// computes, in less time than handing it out takes.
 const TRANSFER_GAS: u64 = 21_000;
 
 /// A transaction whose limit is so many times that of an average one may be what
 /// the block ends up waiting for. Limits are about twice what is used.
-const LONG: u64 = 8;
+const LONG: u64 = 6;
 
 /// Fewest transactions, beside plain transfers, among which there can be
 /// something to overlap.
@@ -29,6 +32,9 @@ const MIN_OTHERS: u64 = 2;
 /// Gas of a stretch of transactions that a scout takes in one go, by their
 /// limits, which are about twice what they use.
 const STRETCH_GAS: u64 = 800_000;
+
+/// Gas below which an average transaction counts as quick, by limits.
+const QUICK_GAS: u64 = 160_000;
 
 /// Most transactions in a stretch.
 const MAX_STRETCH: u64 = 64;
@@ -59,6 +65,8 @@ pub(super) struct Board<Tx, H> {
     pub(super) bulletin: Arc<Bulletin>,
     pub(super) transactions: Vec<Tx>,
     outcomes: Vec<Pigeonhole<H>>,
+    /// Whether each is a plain transfer, which is the caller's.
+    transfers: Vec<bool>,
     /// Gas limit from which on a transaction may take long.
     long: u64,
     /// Whether some transaction may.
@@ -66,11 +74,17 @@ pub(super) struct Board<Tx, H> {
 }
 
 impl<Tx: Transaction, H> Board<Tx, H> {
-    pub(super) fn new(bulletin: Arc<Bulletin>, transactions: Vec<Tx>, outlook: &Outlook) -> Self {
+    pub(super) fn new(bulletin: Arc<Bulletin>, transactions: Vec<Tx>, outlook: Outlook) -> Self {
         let outcomes = transactions.iter().map(|_| Mutex::new(None)).collect();
         let long = outlook.long();
         let has_long = transactions.iter().any(|tx| tx.gas_limit() >= long);
-        Self { bulletin, transactions, outcomes, long, has_long }
+        let transfers = outlook.transfers;
+        Self { bulletin, transactions, outcomes, transfers, long, has_long }
+    }
+
+    /// Whether `tx` is left to the caller because it is a plain transfer.
+    pub(super) fn is_transfer(&self, tx: TxIdx) -> bool {
+        self.transfers[tx.position()]
     }
 
     /// Whether `tx` may be what the block ends up waiting for.
@@ -93,17 +107,25 @@ impl<Tx: Transaction, H> Board<Tx, H> {
 /// What a look at the transactions tells.
 #[derive(Debug)]
 pub(super) struct Outlook {
+    /// For each transaction whether it is a plain transfer: one by the rules
+    /// that transfers are computed by, or, without such, about.
+    transfers: Vec<bool>,
     /// Gas that may be used, transfers left out, and by how many.
     gas: u64,
     n_others: u64,
 }
 
 impl Outlook {
-    pub(super) fn of<Tx: Transaction>(transactions: &[Tx]) -> Self {
-        let limits = transactions.iter().filter(|tx| !is_transfer(*tx)).map(Tx::gas_limit);
+    pub(super) fn of<Tx: Transaction>(transactions: &[Tx], rules: Option<&TransferRules>) -> Self {
+        let is_transfer = |tx: &Tx| match rules {
+            Some(rules) => Transfer::of_env(tx, rules).is_some(),
+            None => is_transfer(tx),
+        };
+        let transfers: Vec<_> = transactions.iter().map(is_transfer).collect();
+        let others = transactions.iter().zip(&transfers).filter(|(_, is_transfer)| !*is_transfer);
         let (gas, n_others) =
-            limits.fold((0u64, 0), |(gas, n), limit| (gas.saturating_add(limit), n + 1));
-        Self { gas, n_others }
+            others.fold((0u64, 0), |(gas, n), (tx, _)| (gas.saturating_add(tx.gas_limit()), n + 1));
+        Self { transfers, gas, n_others }
     }
 
     const fn gas_per_transaction(&self) -> u64 {
@@ -111,6 +133,12 @@ impl Outlook {
             Some(average) => average,
             None => 0,
         }
+    }
+
+    /// Whether transactions are so quick that scouts may cost more than they
+    /// bring.
+    pub(super) const fn is_quick(&self) -> bool {
+        self.gas_per_transaction() < QUICK_GAS
     }
 
     /// Gas limit from which on a transaction may take long.
@@ -147,17 +175,14 @@ impl Outlook {
     }
 
     /// For each transaction what the scheduler should know.
-    fn known<'t, Tx: Transaction>(
-        &self,
-        transactions: &'t [Tx],
-    ) -> impl Iterator<Item = Known> + use<'t, Tx> {
+    fn known<Tx: Transaction>(&self, transactions: &[Tx]) -> impl Iterator<Item = Known> {
         let long = self.long();
         let mut by_sender = AddressMap::default();
         let mut by_callee = AddressMap::default();
         transactions.iter().enumerate().map(move |(position, transaction)| {
             let tx = TxIdx::new(position);
             let before = by_sender.insert(transaction.caller(), tx);
-            if is_transfer(transaction) {
+            if self.transfers[position] {
                 return Known { hint: Hint::AtFrontier, like: None };
             }
             let callee = transaction.kind().to().copied();

@@ -3,6 +3,7 @@
 use super::{
     frontier::Frontier,
     plan::BlockPlan,
+    prospect::Prospect,
     runtime::Ahead,
     stats::AheadStats,
     strategy::{PlanFactory, Strategy},
@@ -11,14 +12,13 @@ use super::{
 use crate::transfer::{Transfer, TransferRules};
 use alloy_evm::{Database, Evm, EvmEnv, EvmFactory};
 use alloy_primitives::{Address, Bytes};
-use blockloom_state::Delta;
 use revm::{
     Inspector,
     context::{CfgEnv, DBErrorMarker},
     context_interface::result::ResultAndState,
     inspector::NoOpInspector,
 };
-use std::{fmt, mem};
+use std::{fmt, mem, time::Instant};
 
 /// An EVM factory around another one, whose EVMs run planned transactions ahead.
 ///
@@ -86,8 +86,8 @@ impl<E: PlanFactory, S: Strategy<E>> EvmFactory for AheadEvmFactory<E, S> {
 #[derive(Debug)]
 enum Planned<E: PlanFactory, S: Strategy<E>> {
     Nothing,
-    /// An inspector was on when it was planned; what changed the state since.
-    Soon(BlockPlan<E::Tx>, Vec<Delta>),
+    /// Nobody runs ahead yet.
+    Soon(Box<Prospect<E::Tx>>),
     Running(Box<Frontier<E, S>>),
 }
 
@@ -147,15 +147,23 @@ where
     I: Inspector<E::Context<DB>>,
 {
     fn plan(&mut self, plan: BlockPlan<E::Tx>) {
-        self.planned = Planned::Soon(plan, Vec::new());
-        if !self.is_inspecting {
+        let ahead = &self.factory.ahead;
+        let prospect = ahead
+            .pool
+            .as_ref()
+            .and_then(|_| Prospect::of(plan, &ahead.config, self.transfers.as_ref()));
+        let is_looking = prospect.as_ref().is_some_and(Prospect::is_looking);
+        self.planned = prospect.map_or(Planned::Nothing, |plan| Planned::Soon(Box::new(plan)));
+        if !self.is_inspecting && !is_looking {
             self.start();
         }
     }
 
     fn settle(&mut self, is_committed: bool) {
-        if let Planned::Running(frontier) = &mut self.planned {
-            frontier.settle(is_committed);
+        match &mut self.planned {
+            Planned::Nothing => {}
+            Planned::Soon(prospect) => prospect.settle(is_committed),
+            Planned::Running(frontier) => frontier.settle(is_committed),
         }
     }
 
@@ -187,12 +195,17 @@ where
 
     /// Sends scouts ahead if something is planned.
     fn start(&mut self) {
-        let Planned::Soon(plan, prelude) = mem::replace(&mut self.planned, Planned::Nothing) else {
+        let Planned::Soon(prospect) = mem::replace(&mut self.planned, Planned::Nothing) else {
+            return;
+        };
+        let Some((plan, prelude)) = prospect.set_out(&self.factory.ahead.config.worth) else {
             return;
         };
         let env = EvmEnv::new(self.inner.cfg_env().clone(), self.inner.block().clone());
         let AheadEvmFactory { inner, strategy, ahead } = &self.factory;
-        if let Some(frontier) = Frontier::start(ahead, (inner, strategy), &env, plan, prelude) {
+        if let Some(frontier) =
+            Frontier::start(ahead, (inner, strategy), &env, plan, prelude, self.transfers.as_ref())
+        {
             self.planned = Planned::Running(Box::new(frontier));
         }
     }
@@ -233,7 +246,9 @@ where
             self.planned = Planned::Nothing;
             return self.inner.transact_raw(tx);
         }
-        if matches!(self.planned, Planned::Soon(..)) {
+        if let Planned::Soon(prospect) = &mut self.planned
+            && !prospect.looks_at(&tx)
+        {
             self.start();
         }
         if let Planned::Running(frontier) = &mut self.planned
@@ -241,12 +256,20 @@ where
         {
             return Ok(result);
         }
-        let result = match self.compute(&tx) {
-            Some(result) => Ok(result),
-            None => self.inner.transact_raw(tx),
+        let (result, took) = match self.compute(&tx) {
+            Some(result) => (Ok(result), None),
+            None => {
+                let started = Instant::now();
+                let result = self.inner.transact_raw(tx);
+                (result, Some(started.elapsed()))
+            }
         };
-        if let Planned::Running(frontier) = &mut self.planned {
-            frontier.ran(result.as_ref().ok());
+        match &mut self.planned {
+            Planned::Nothing => {}
+            Planned::Soon(prospect) => {
+                prospect.ran(took, result.as_ref().ok().map(|run| &run.state))
+            }
+            Planned::Running(frontier) => frontier.ran(result.as_ref().ok()),
         }
         result
     }
@@ -260,7 +283,7 @@ where
         let result = self.inner.transact_system_call(caller, contract, data)?;
         match &mut self.planned {
             Planned::Nothing => {}
-            Planned::Soon(_, prelude) => prelude.push(Delta::of(&result.state, |_| false)),
+            Planned::Soon(prospect) => prospect.changed(&result.state),
             Planned::Running(frontier) => frontier.changed(&result.state),
         }
         Ok(result)

@@ -11,7 +11,7 @@ use super::{
     strategy::{PlanFactory, Strategy},
     troop::{Own, Troop},
 };
-use crate::{config::Mode, idle::Idle, payoff::Payoff, telemetry, writes};
+use crate::{config::Mode, idle::Idle, payoff::Payoff, telemetry, transfer::TransferRules, writes};
 use alloy_evm::{Database, EvmEnv};
 use alloy_primitives::U256;
 use blockloom_scheduler::{Arrival, Lookahead, TxIdx};
@@ -108,10 +108,11 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         env: &EvmEnv<E::Spec, E::BlockEnv>,
         plan: BlockPlan<E::Tx>,
         prelude: Vec<Delta>,
+        rules: Option<&TransferRules>,
     ) -> Option<Self> {
         let pool = ahead.pool.as_ref()?;
         let BlockPlan { parent, transactions } = plan;
-        let outlook = Outlook::of(&transactions);
+        let outlook = Outlook::of(&transactions, rules);
         if !outlook.pays(&ahead.config) {
             return None;
         }
@@ -120,7 +121,7 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         let lookahead = outlook.lookahead(&ahead.config, &transactions);
         let beneficiary = env.block_env.beneficiary();
         let bulletin = Arc::new(Bulletin::new(lookahead, beneficiary, transactions.len()));
-        let board = Arc::new(Board::new(bulletin, transactions, &outlook));
+        let board = Arc::new(Board::new(bulletin, transactions, outlook));
         for delta in prelude {
             board.bulletin.tell(News { delta: Some(delta), ..News::default() });
         }
@@ -183,7 +184,8 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
             Waited::Ran(outcome) => return self.judge(tx, *outcome, database),
             Waited::Untried => {
                 // Otherwise the scouts may be busy with what takes long.
-                if self.board.bulletin.is_attended() && !self.board.has_long {
+                let is_anybodys = !self.board.has_long && !self.board.is_transfer(tx);
+                if is_anybodys && self.board.bulletin.is_attended() {
                     self.payoff.untried();
                 }
             }

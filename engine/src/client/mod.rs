@@ -108,6 +108,7 @@ mod evm;
 mod executor;
 mod frontier;
 mod plan;
+mod prospect;
 mod reads;
 mod runtime;
 mod scout;

@@ -7,18 +7,31 @@ use crate::{
     engine::EngineError,
 };
 use blockloom_state::CodeCache;
-use std::{fmt, sync::Arc, thread};
+use std::{fmt, sync::Arc, thread, time::Duration};
+
+/// Time below which handing a transaction over costs more than it brings, by
+/// default.
+const QUICK: Duration = Duration::from_micros(5);
 
 /// How transactions are run ahead. None of it changes a result.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct AheadConfig {
     /// Threads at work, the caller's included; 0 for one per available core.
     pub workers: usize,
     /// Which blocks are run ahead.
     pub mode: Mode,
     /// What makes one worth it in [`Mode::Adaptive`]. Gas that may be used
-    /// counts, for what will be used is not known yet; times do not.
+    /// counts, for what will be used is not known yet. Times count where
+    /// transactions look quick: then the first ones are looked at before others
+    /// are run ahead.
     pub worth: Worth,
+}
+
+impl Default for AheadConfig {
+    fn default() -> Self {
+        let worth = Worth { time_per_transaction: QUICK, ..Worth::default() };
+        Self { workers: 0, mode: Mode::default(), worth }
+    }
 }
 
 /// Worker threads, a cache of code and a way to read the state: what all EVMs

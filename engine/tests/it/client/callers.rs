@@ -17,8 +17,8 @@ use alloy_evm::{
 };
 use alloy_primitives::B256;
 use blockloom_engine::{
-    Mode,
-    client::{BlockPlan, RunsAhead},
+    Mode, Worth,
+    client::{Ahead, AheadConfig, BlockPlan, RunsAhead},
 };
 use blockloom_state::{BaseStateError, MemoryState};
 use revm::{
@@ -94,16 +94,52 @@ fn forbidden() -> Chain {
     Chain { spec: spec(Fork::Prague), block, base: Arc::new(world.0) }
 }
 
+/// Transactions that may use so little gas that the first ones are looked at
+/// before others run ahead; some of those are forbidden.
+fn quick(fork: Fork) -> Chain {
+    let mut world = World::new().account(MINER, ETHER, 0);
+    for n in 1..=6 {
+        world = world.contract(contract(n), &Code::new().count(n));
+    }
+    let transactions = (0..60)
+        .map(|n| match n % 15 {
+            0 | 8 => Tx::send(user(n % 9), nobody(0), 1),
+            4 => Tx::send(user(n % 9), nobody(1), 1).nonce(77),
+            6 => Tx::send(MINER, nobody(1), 1),
+            11 => Tx::send(nobody(3), nobody(4), 1),
+            _ => Tx::call(user(n % 9), contract(1 + n % 6)).gas(150_000),
+        })
+        .map(|tx| if tx.input.is_empty() && tx.gas > 150_000 { tx.gas(90_000) } else { tx })
+        .collect();
+    let block = block(header(fork), &world, transactions);
+    Chain { spec: spec(fork), block, base: Arc::new(world.0) }
+}
+
+/// Threads for transactions that are worth running ahead however quick they
+/// are, once they were looked at.
+fn looking(workers: usize) -> Ahead {
+    let worth = Worth::NOTHING;
+    let config = AheadConfig { workers, mode: Mode::Adaptive, worth };
+    Ahead::new(config).expect("threads can be started")
+}
+
 /// Runs `chain` as each of `callers`, and compares with the inner executor.
 #[track_caller]
 fn check(chain: &Chain, callers: &[Caller], workers: usize, what: &str) {
-    let factory = chain.wrapped(workers, Mode::Parallel);
+    check_on(chain, callers, ahead(workers, Mode::Parallel), &format!("{what}, {workers} workers"));
+}
+
+/// The same on `ahead`.
+#[track_caller]
+fn check_on(chain: &Chain, callers: &[Caller], ahead: Ahead, what: &str) {
+    let ahead = ahead.with_snapshots(chain.snapshots());
+    let factory = chain.wrapped_by(ahead).with_parent_of(|ctx| ctx.parent_hash);
     for caller in callers {
         let expected = drive(&chain.stock(), chain, *caller, usize::MAX);
         let plan = BlockPlan::new(None, chain.transactions());
         factory.announce(&chain.env().block_env, plan);
         let actual = drive(&factory, chain, *caller, usize::MAX);
-        assert_same(&actual, &expected, &format!("{what}, {caller:?}, {workers} workers"));
+        assert_same(&actual, &expected, &format!("{what}, {caller:?}"));
     }
 }
 
@@ -115,6 +151,36 @@ fn every_caller_sees_what_the_inner_executor_shows_on_every_fork() {
             check(&chain, &CALLERS, workers, &fork.to_string());
         }
     }
+}
+
+#[test]
+fn every_caller_sees_the_same_where_the_first_are_looked_at() {
+    for fork in FORKS {
+        let chain = quick(fork);
+        for workers in [1, 2, 3] {
+            let what = format!("{fork}, {workers} workers");
+            check_on(&chain, &CALLERS, looking(workers), &what);
+        }
+    }
+}
+
+#[test]
+fn what_was_looked_at_is_not_planned_again() {
+    let chain = quick(Fork::Prague);
+    let ahead = looking(2).with_snapshots(chain.snapshots());
+    let factory = chain.wrapped_by(ahead).with_parent_of(|ctx| ctx.parent_hash);
+    let evm = factory.evm_factory().create_evm(Ledger::new(&chain.base, usize::MAX), chain.env());
+    let mut executor = factory.create_executor(evm, chain.ctx());
+    executor.plan(BlockPlan::new(None, chain.transactions()));
+    executor.apply_pre_execution_changes().expect("system calls succeed");
+    assert_eq!(executor.stats().planned, 0, "they are looked at first");
+    for transaction in chain.transactions() {
+        // Some are forbidden.
+        let _ = executor.execute_transaction(transaction);
+    }
+    let stats = executor.stats();
+    assert!((1..60).contains(&stats.planned), "{stats:?}");
+    assert_eq!(stats.stood + stats.at_frontier, stats.planned, "{stats:?}");
 }
 
 #[test]
