@@ -22,8 +22,9 @@
 //!    was read is compared once more, in block order. A valid result is final;
 //!    a stale one is run again right there, by stock revm on what is final,
 //!    where it cannot fail. Where running ahead turns out to be mostly in vain,
-//!    or transactions become final no faster than before, the rest of the block
-//!    runs one after another, and so does the next one about the same contract.
+//!    or transactions become final no faster than before (`gain`), the rest of
+//!    the block runs one after another, and so does the next one about the same
+//!    contract (`habits`).
 //! 5. **Close.** Requests, withdrawals, rewards and the DAO fork follow, again
 //!    by alloy-evm's executor.
 //!
@@ -37,9 +38,10 @@
 //! - **News**, with up to eight workers: the calling thread is the *leader*. It
 //!   runs the block in order on a plain block state, as the sequential path
 //!   does; the others are *scouts*, each with a state of its own, and hear what
-//!   became final. Nothing is shared while a transaction runs, so the leader
-//!   pays for scouts only where they helped; where transactions are quick, it
-//!   has run some before the first scout is awake.
+//!   became final. Nothing is shared while a transaction runs, not even code,
+//!   whose references are counted; so the leader pays for scouts only where they
+//!   helped. Where transactions are quick, it has run some before the first
+//!   scout is awake.
 //! - **Memory**, with more, or where reading the base state takes longer than
 //!   running what was read (a few reads are timed): Block-STM's multi-version
 //!   memory, in which a location is read once for all. Workers take

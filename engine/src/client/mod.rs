@@ -13,19 +13,22 @@
 //!    knows, [`ParallelBlockExecutor::plan`] is told, or
 //!    [`announce`](ParallelBlockExecutorFactory::announce) says it of a block
 //!    whose executor is out of reach. A plan is a hint ([`BlockPlan`]).
-//! 2. **Run ahead.** Scouts run planned transactions with EVMs of the *inner*
+//! 2. **Look.** Where transactions look quick by their gas limits, the caller
+//!    runs the first ones alone; what they take, and whether each needs what the
+//!    one before did, tells whether scouts set out. Others set out at once.
+//! 3. **Run ahead.** Scouts run planned transactions with EVMs of the *inner*
 //!    factory ([`Strategy`]), each on a block state of its own, read through a
 //!    reader of its own ([`SnapshotFactory`]) or, without, by the caller's
 //!    thread. Each run leaves a result and everything it asked, in order.
-//! 3. **Arrive.** The caller hands the transaction to its executor. That does
+//! 4. **Arrive.** The caller hands the transaction to its executor. That does
 //!    what it always does, and asks its EVM to run it. The EVM puts the
 //!    questions of the run ahead to the caller's own database. If each answer is
 //!    the same, it gives that result; else it runs the transaction, or computes
 //!    it if it is a plain transfer of Ethereum's ([`TransferRules`]).
-//! 4. **Complete.** What a run leaves out is completed from that database: the
+//! 5. **Complete.** What a run leaves out is completed from that database: the
 //!    beneficiary's fee, and balances that changed meanwhile in accounts whose
 //!    balance it did not look at.
-//! 5. **Commit.** The executor commits as ever. What that did is told to the
+//! 6. **Commit.** The executor commits as ever. What that did is told to the
 //!    scouts.
 //!
 //! Results enter through the EVM because there is no other door: alloy-evm's
