@@ -5,6 +5,7 @@ use alloy_primitives::{Address, B256, U256};
 use blockloom_state::{
     AnyReader, AnySnapshot, BaseStateError, CachedCode, CodeCache, MultiVersionMemory,
 };
+use parking_lot::Mutex;
 use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
@@ -19,29 +20,26 @@ use std::{
 pub(crate) type BaseReader<'a> = CachedCode<AnyReader<'a>, &'a CodeCache>;
 
 /// Caches of code, kept from block to block.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Codes {
     /// That of the calling thread, which knows what any worker knows.
     shared: Arc<CodeCache>,
-    /// Those of the others.
-    scouts: Vec<Arc<CodeCache>>,
+    /// Those of the others that there were so far, virtual ones among them.
+    scouts: Mutex<Vec<Arc<CodeCache>>>,
 }
 
 impl Codes {
-    /// For the calling thread and so many others.
-    pub(crate) fn new(scouts: usize) -> Self {
-        let shared = Arc::new(CodeCache::new());
-        let scouts = (0..scouts).map(|_| Arc::new(CodeCache::of_worker(Arc::clone(&shared))));
-        Self { scouts: scouts.collect(), shared }
-    }
-
     pub(crate) const fn shared(&self) -> &Arc<CodeCache> {
         &self.shared
     }
 
-    /// That of one of the others; virtual workers may have none.
-    pub(crate) fn of_scout(&self, index: usize) -> &Arc<CodeCache> {
-        self.scouts.get(index).unwrap_or(&self.shared)
+    /// That of one of the others.
+    pub(crate) fn of_scout(&self, index: usize) -> Arc<CodeCache> {
+        let mut scouts = self.scouts.lock();
+        while scouts.len() <= index {
+            scouts.push(Arc::new(CodeCache::of_worker(Arc::clone(&self.shared))));
+        }
+        Arc::clone(&scouts[index])
     }
 }
 

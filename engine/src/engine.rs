@@ -73,8 +73,8 @@ impl Engine {
             .map_err(|source| EngineError::Threads { workers: config.workers, source })?;
         Ok(Self {
             config,
-            codes: Codes::new(pool.current_num_threads() - 1),
             pool,
+            codes: Codes::default(),
             memories: Memories::default(),
             habits: Habits::default(),
         })

@@ -198,7 +198,8 @@ impl WithScouts<'_> {
     /// block for everybody and becomes an error.
     fn scout(&self, id: ScoutId, board: &Board<'_>, pace: impl Pace) -> ExecutionStats {
         let work = || {
-            let reader = self.reader(self.codes.of_scout(id.0))?;
+            let code = self.codes.of_scout(id.0);
+            let reader = self.reader(&code)?;
             let state = RefCell::new(BlockState::new(reader));
             let ears = Ears::new(id, board);
             Ok::<_, BlockError>(Scout::new(id, board, &state, &ears, pace).work(&self.env))

@@ -71,7 +71,7 @@ impl Ahead {
                     .map_err(|source| EngineError::Threads { workers: scouts, source })?,
             )),
         };
-        Ok(Self { config, pool, snapshots: None, codes: Arc::new(Codes::new(workers - 1)) })
+        Ok(Self { config, pool, snapshots: None, codes: Arc::default() })
     }
 
     /// Lets workers read the state through readers of their own, where it is

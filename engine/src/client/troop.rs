@@ -54,7 +54,7 @@ impl<E: PlanFactory, S: Strategy<E>> Troop<E, S> {
 
     /// A scout; `None` if there is nothing for it to read.
     pub(super) fn scout(&self, id: ScoutId) -> Option<Scout<E, S>> {
-        let code = Arc::clone(self.codes.of_scout(id.0));
+        let code = self.codes.of_scout(id.0);
         let base = self.source.open(code).inspect_err(|error| {
             tracing::debug!(%error, "no reader for a worker");
         });
