@@ -154,7 +154,8 @@ impl Calibration {
     ) -> Result<Self, BlockError> {
         let run = || engine.execute_in_order(spec, block, base).map(|run| run.stats.elapsed);
         let waking = waking(block, rounds, &run)?;
-        let crowding = crowding(rounds, &run)?;
+        let beside = || engine.execute_beside(spec, block, base).map(drop);
+        let crowding = crowding(rounds, &run, &beside)?;
         let steps = |sharing| {
             let config = Config { workers: 1, mode: Mode::Parallel, sharing, ..*engine.config() };
             let engine = started(block, Engine::new(config))?;
@@ -205,10 +206,12 @@ fn waking(
     Ok(median(all))
 }
 
-/// Thousandths of what `run` takes alone that it takes beside another.
+/// Thousandths of what `run` takes alone that it takes while another thread does
+/// what is `beside`, again and again.
 fn crowding(
     rounds: usize,
-    run: &(impl Fn() -> Result<Duration, BlockError> + Sync),
+    run: &impl Fn() -> Result<Duration, BlockError>,
+    beside: &(impl Fn() -> Result<(), BlockError> + Sync),
 ) -> Result<u64, BlockError> {
     if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
         return Ok(1_000);
@@ -220,7 +223,7 @@ fn crowding(
             while let Some(is_at_work) = neighbour.goes_on() {
                 if !is_at_work {
                     hint::spin_loop();
-                } else if run().is_err() {
+                } else if beside().is_err() {
                     break;
                 }
             }
