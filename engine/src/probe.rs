@@ -26,7 +26,7 @@ const CHAIN: u32 = 6;
 
 /// Time after which the rest is not kept waiting any longer; twice that while
 /// everything depends on what was before.
-const LONG_ENOUGH: Duration = Duration::from_micros(100);
+pub(crate) const LONG_ENOUGH: Duration = Duration::from_micros(100);
 
 /// Looks on while the first transactions of a block run one after another.
 ///
@@ -42,6 +42,12 @@ pub(crate) struct Probe<'p> {
     /// What each did, by position.
     deltas: Vec<(usize, Delta)>,
     trail: Trail,
+}
+
+/// Whether so many transactions look like one long chain, if so many of them
+/// depend on an earlier one.
+pub(crate) const fn look_like_a_chain(transactions: u32, dependent: u32) -> bool {
+    transactions >= CHAIN && dependent + 1 >= transactions
 }
 
 /// The slots that transactions have written.
@@ -178,7 +184,7 @@ impl Seen {
 
     /// Whether the block looks like one long chain.
     pub(crate) const fn looks_like_a_chain(&self) -> bool {
-        self.transactions >= CHAIN && self.is_chain()
+        look_like_a_chain(self.transactions, self.dependent)
     }
 
     /// How long `gas` takes at the pace seen; `None` if nothing was seen.

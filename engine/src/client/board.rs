@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::Mode,
-    transfer::{Transfer, TransferRules},
+    transfer::{TRANSFER_GAS, Transfer, TransferRules},
 };
 use alloy_primitives::map::AddressMap;
 use blockloom_scheduler::{Hint, Known, Lookahead, TxIdx};
@@ -16,10 +16,6 @@ use blockloom_state::Delta;
 use parking_lot::Mutex;
 use revm::context_interface::Transaction;
 use std::sync::Arc;
-
-/// Gas of a plain transfer, which the caller's own EVM runs, or somebody
-/// computes, in less time than handing it out takes.
-const TRANSFER_GAS: u64 = 21_000;
 
 /// A transaction whose limit is so many times that of an average one may be what
 /// the block ends up waiting for. Limits are about twice what is used.
@@ -197,6 +193,8 @@ impl Outlook {
     }
 }
 
+/// Whether the caller's own EVM runs `transaction` in less time than handing it
+/// out takes.
 fn is_transfer<Tx: Transaction>(transaction: &Tx) -> bool {
     transaction.gas_limit() == TRANSFER_GAS
         && transaction.input().is_empty()

@@ -3,25 +3,18 @@
 use super::{board::Outlook, plan::BlockPlan, runtime::AheadConfig};
 use crate::{
     config::{Mode, Worth},
-    probe::Trail,
+    probe::{LONG_ENOUGH, Trail, look_like_a_chain},
     transfer::TransferRules,
 };
 use blockloom_state::Delta;
 use revm::{context_interface::Transaction, state::EvmState};
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
 
 /// Transactions that are looked at, at most.
 const ENOUGH: usize = 16;
 
-/// Time after which the rest is not kept waiting any longer.
-const LONG_ENOUGH: Duration = Duration::from_micros(100);
-
 /// The first ones, which meet cold caches and tell nothing beside others.
 const COLD: usize = 2;
-
-/// Transactions that look like one chain if all but the first depend on an
-/// earlier one.
-const CHAIN: usize = 6;
 
 /// A plan that nobody runs ahead yet: an inspector is on, or the transactions
 /// look so quick that scouts may cost more than they bring. Then the first ones
@@ -45,7 +38,7 @@ pub(super) struct Prospect<Tx> {
 struct Look {
     times: Vec<Duration>,
     /// Those that touched a slot which an earlier one wrote.
-    dependent: usize,
+    dependent: u32,
     trail: Trail,
 }
 
@@ -56,13 +49,14 @@ impl Look {
 
     /// Whether it is worth running so many others ahead.
     fn pays(&self, n_left: usize, worth: &Worth) -> bool {
-        let is_chain = self.times.len() >= CHAIN && self.dependent + 1 >= self.times.len();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let is_chain = look_like_a_chain(count(self.times.len()), self.dependent);
         let warm = self.times.get(COLD..).filter(|warm| !warm.is_empty()).unwrap_or(&self.times);
-        let Some(n_warm) = NonZeroU32::new(u32::try_from(warm.len()).unwrap_or(u32::MAX)) else {
+        if warm.is_empty() {
             return true;
-        };
-        let time = warm.iter().sum::<Duration>() / n_warm.get();
-        let left = time.saturating_mul(u32::try_from(n_left).unwrap_or(u32::MAX));
+        }
+        let time = warm.iter().sum::<Duration>() / count(warm.len());
+        let left = time.saturating_mul(count(n_left));
         !is_chain && time >= worth.time_per_transaction && left >= worth.time_left
     }
 }
@@ -102,7 +96,7 @@ impl<Tx: Transaction + PartialEq> Prospect<Tx> {
             && let (Some(took), Some(state)) = (took, state)
         {
             look.times.push(took);
-            look.dependent += usize::from(look.trail.crosses(state));
+            look.dependent += u32::from(look.trail.crosses(state));
         }
         self.last = state.map(|state| Delta::of(state, |_| false));
         self.done += 1;
@@ -136,7 +130,7 @@ impl<Tx: Transaction + PartialEq> Prospect<Tx> {
 mod tests {
     use super::*;
 
-    fn pays(times: &[u64], dependent: usize, n_left: usize) -> bool {
+    fn pays(times: &[u64], dependent: u32, n_left: usize) -> bool {
         let times = times.iter().copied().map(Duration::from_micros).collect();
         let look = Look { times, dependent, ..Look::default() };
         look.pays(n_left, &AheadConfig::default().worth)
