@@ -7,7 +7,7 @@
 //! cargo bench --package blockloom-benches --bench client -- amm_    # some
 //! ```
 //!
-//! Four take turns, on the same block:
+//! Five take turns, on the same block:
 //!
 //! - **native**: the engine's own interface, as `blockloom bench` measures it;
 //! - **traits**: an executor that runs ahead, on the block state that the engine
@@ -16,7 +16,10 @@
 //! - **node**: the same on revm's `State` with bundle updates, as a node has it,
 //!   down to its bundle;
 //! - **stock**: what a node has today, the executor that is wrapped, on the same
-//!   `State`.
+//!   `State`;
+//! - **told**: the executor that is wrapped, on the engine's block state and on an
+//!   EVM that was told all results beforehand: what an executor of alloy-evm
+//!   costs whoever makes the results.
 //!
 //! Blocks are the workloads of the table of targets, and those of
 //! `$BLOCKLOOM_DATA/mainnet`. `BLOCKLOOM_ROUNDS` says how often (9),
@@ -24,20 +27,21 @@
 //! are medians over rounds of the ratio within one, and short blocks are run
 //! several times for one sample.
 //!
-//! The engine computes plain transfers; an executor's EVM gives results that
-//! are interpreted. Blocks that are mostly transfers therefore have a summary of
+//! Plain transfers are computed everywhere but by stock, and what is left of them
+//! is the executor. Blocks that are mostly transfers therefore have a summary of
 //! their own.
 
 use alloy_consensus::transaction::Recovered;
 use alloy_evm::{
-    Evm, EvmFactory,
-    block::{BlockExecutor, BlockExecutorFactory},
-    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory, EthEvmFactory},
+    Database, Evm, EvmEnv, EvmFactory,
+    block::{BlockExecutionResult, BlockExecutor, BlockExecutorFactory},
+    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory, EthEvm, EthEvmContext, EthEvmFactory},
+    precompiles::PrecompilesMap,
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use blockloom_benches::{Setting, Workload, geometric_mean, median, quantile};
 use blockloom_engine::{
-    BlockOutput, ChainSpec, Config, Engine, RecoveredBlock, Transaction,
+    BlockOutput, ChainSpec, Config, Engine, Receipt, RecoveredBlock, Transaction,
     client::{
         Ahead, AheadConfig, AheadEvmFactory, BlockPlan, Ethereum, ParallelBlockExecutorFactory,
         PlainReceipts,
@@ -49,15 +53,19 @@ use blockloom_fixtures::{
 };
 use blockloom_state::{BaseStateError, BlockState, CodeCache, ErasedReader, MemoryState};
 use revm::{
-    DatabaseRef,
+    DatabaseRef, Inspector,
+    context::{BlockEnv, CfgEnv, DBErrorMarker, TxEnv},
+    context_interface::result::{EVMError, HaltReason, ResultAndState},
     database::{State, states::bundle_state::BundleRetention},
+    inspector::NoOpInspector,
+    primitives::hardfork::SpecId,
     state::{AccountInfo, Bytecode},
 };
 use std::{
     env,
     error::Error,
     path::Path,
-    sync::{Arc, RwLock},
+    sync::{Arc, Mutex, RwLock},
     time::{Duration, Instant},
 };
 
@@ -123,12 +131,110 @@ impl DatabaseRef for Base<'_> {
     }
 }
 
+/// What a block's transactions come to, in order.
+type Results = Vec<ResultAndState<HaltReason>>;
+
+/// Makes EVMs that were told all results.
+#[derive(Clone, Debug, Default)]
+struct Told(Arc<Mutex<Results>>);
+
+/// An EVM that was told all results, and is Ethereum's for everything else.
+struct ToldEvm<DB: Database, I> {
+    inner: EthEvm<DB, I, PrecompilesMap>,
+    results: std::vec::IntoIter<ResultAndState<HaltReason>>,
+}
+
+impl EvmFactory for Told {
+    type Evm<DB: Database, I: Inspector<EthEvmContext<DB>>> = ToldEvm<DB, I>;
+    type Context<DB: Database> = EthEvmContext<DB>;
+    type Tx = TxEnv;
+    type Error<DBError: DBErrorMarker> = EVMError<DBError>;
+    type HaltReason = HaltReason;
+    type Spec = SpecId;
+    type BlockEnv = BlockEnv;
+    type Precompiles = PrecompilesMap;
+
+    fn create_evm<DB: Database>(&self, db: DB, env: EvmEnv) -> ToldEvm<DB, NoOpInspector> {
+        let results = self.0.lock().map(|mut results| std::mem::take(&mut *results));
+        let results = results.unwrap_or_default().into_iter();
+        ToldEvm { inner: EthEvmFactory::default().create_evm(db, env), results }
+    }
+
+    fn create_evm_with_inspector<DB: Database, I: Inspector<EthEvmContext<DB>>>(
+        &self,
+        db: DB,
+        env: EvmEnv,
+        inspector: I,
+    ) -> ToldEvm<DB, I> {
+        let inner = EthEvmFactory::default().create_evm_with_inspector(db, env, inspector);
+        ToldEvm { inner, results: Vec::new().into_iter() }
+    }
+}
+
+impl<DB: Database, I: Inspector<EthEvmContext<DB>>> Evm for ToldEvm<DB, I> {
+    type DB = DB;
+    type Tx = TxEnv;
+    type Error = EVMError<DB::Error>;
+    type HaltReason = HaltReason;
+    type Spec = SpecId;
+    type BlockEnv = BlockEnv;
+    type Precompiles = PrecompilesMap;
+    type Inspector = I;
+
+    fn block(&self) -> &BlockEnv {
+        self.inner.block()
+    }
+
+    fn cfg_env(&self) -> &CfgEnv {
+        self.inner.cfg_env()
+    }
+
+    fn chain_id(&self) -> u64 {
+        self.inner.chain_id()
+    }
+
+    fn transact_raw(&mut self, tx: TxEnv) -> Result<ResultAndState<HaltReason>, Self::Error> {
+        match self.results.next() {
+            Some(result) => Ok(result),
+            None => self.inner.transact_raw(tx),
+        }
+    }
+
+    fn transact_system_call(
+        &mut self,
+        caller: Address,
+        contract: Address,
+        data: Bytes,
+    ) -> Result<ResultAndState<HaltReason>, Self::Error> {
+        self.inner.transact_system_call(caller, contract, data)
+    }
+
+    fn finish(self) -> (DB, EvmEnv) {
+        self.inner.finish()
+    }
+
+    fn set_inspector_enabled(&mut self, enabled: bool) {
+        self.inner.set_inspector_enabled(enabled);
+    }
+
+    fn components(&self) -> (&DB, &I, &PrecompilesMap) {
+        self.inner.components()
+    }
+
+    fn components_mut(&mut self) -> (&mut DB, &mut I, &mut PrecompilesMap) {
+        self.inner.components_mut()
+    }
+}
+
 /// Those who take turns.
 struct Contest {
     spec: ChainSpec,
     engine: Engine,
     parallel: Parallel,
     stock: Stock<EthEvmFactory>,
+    told: Stock<Told>,
+    /// What whichever block is on comes to.
+    results: Results,
     /// The state of whichever block is on, for the workers.
     current: Arc<RwLock<Arc<MemoryState>>>,
 }
@@ -137,7 +243,7 @@ struct Contest {
 type Run = Result<(Duration, Option<BlockOutput>), Failure>;
 
 impl Contest {
-    const NAMES: [&str; 4] = ["native", "traits", "node", "stock"];
+    const NAMES: [&str; 5] = ["native", "traits", "node", "stock", "told"];
 
     fn new(workers: usize) -> Result<Self, Failure> {
         let spec = ChainSpec::mainnet();
@@ -161,6 +267,8 @@ impl Contest {
             parallel: ParallelBlockExecutorFactory::new(inner)
                 .with_parent_of(|ctx| ctx.parent_hash),
             stock,
+            told: EthBlockExecutorFactory::new(PlainReceipts, spec.clone(), Told::default()),
+            results: Vec::new(),
             spec,
             current,
         })
@@ -171,6 +279,7 @@ impl Contest {
             "native" => self.native(case),
             "traits" => self.traits(case),
             "node" => on_state(&self.parallel, &self.spec, case),
+            "told" => self.told(case),
             _ => on_state(&self.stock, &self.spec, case),
         }
     }
@@ -184,8 +293,7 @@ impl Contest {
     fn traits(&self, case: &Case) -> Run {
         let started = Instant::now();
         let evms = self.parallel.evm_factory();
-        let state = BlockState::new(Base { state: &case.base, code: evms.ahead().code() });
-        let evm = evms.create_evm(state, self.spec.evm_env(case.block.header()));
+        let evm = evms.create_evm(self.state(case), self.spec.evm_env(case.block.header()));
         let mut executor = self.parallel.create_executor(evm, case.block.context());
         let plan = BlockPlan::new(None, case.transactions());
         let transactions = plan.transactions.clone().into_iter().zip(case.transactions());
@@ -195,16 +303,62 @@ impl Contest {
             executor.execute_transaction(transaction)?;
         }
         let (mut evm, result) = executor.finish()?;
-        let output = BlockOutput {
-            receipts: result.receipts,
-            requests: result.requests,
-            gas_used: result.gas_used,
-            blob_gas_used: result.blob_gas_used,
-            access_list: evm.db_mut().take_access_list(),
-            changes: evm.db().changes(),
-        };
+        let output = output(result, evm.db_mut());
         drop(evm);
         Ok((started.elapsed(), Some(output)))
+    }
+}
+
+impl Contest {
+    /// The state of `case` with code as the engine's leader has it.
+    fn state<'a>(&'a self, case: &'a Case) -> BlockState<Base<'a>> {
+        let code = self.parallel.evm_factory().ahead().code();
+        BlockState::new(Base { state: &case.base, code })
+    }
+
+    /// Writes down what the transactions of `case` come to.
+    fn listen(&mut self, case: &Case) -> Result<(), Failure> {
+        let mut results = Vec::new();
+        let evm = EthEvmFactory::default()
+            .create_evm(self.state(case), self.spec.evm_env(case.block.header()));
+        let mut executor = self.stock.create_executor(evm, case.block.context());
+        executor.apply_pre_execution_changes()?;
+        for transaction in case.transactions() {
+            executor.execute_transaction_with_result_closure(transaction, |result| {
+                results.push(result.result.clone());
+            })?;
+        }
+        drop(executor);
+        self.results = results;
+        Ok(())
+    }
+
+    fn told(&self, case: &Case) -> Run {
+        let evms = self.told.evm_factory();
+        *evms.0.lock().map_err(|_| "poisoned")? = self.results.clone();
+        let started = Instant::now();
+        let evm = evms.create_evm(self.state(case), self.spec.evm_env(case.block.header()));
+        let mut executor = self.told.create_executor(evm, case.block.context());
+        executor.apply_pre_execution_changes()?;
+        for transaction in case.transactions() {
+            executor.execute_transaction(transaction)?;
+        }
+        let (mut evm, result) = executor.finish()?;
+        let output = output(result, evm.db_mut());
+        drop(evm);
+        Ok((started.elapsed(), Some(output)))
+    }
+}
+
+/// What an executor that is done gives, on the engine's block state.
+fn output(result: BlockExecutionResult<Receipt>, state: &mut BlockState<Base<'_>>) -> BlockOutput {
+    BlockOutput {
+        receipts: result.receipts,
+        requests: result.requests,
+        gas_used: result.gas_used,
+        blob_gas_used: result.blob_gas_used,
+        access_list: state.take_access_list(),
+        changes: state.changes(),
     }
 }
 
@@ -244,8 +398,9 @@ type Times = [Vec<f64>; Contest::NAMES.len()];
 
 impl Contest {
     /// Lets everybody run `case` `rounds` times, in turns.
-    fn measure(&self, case: &Case, rounds: usize) -> Result<Times, Failure> {
+    fn measure(&mut self, case: &Case, rounds: usize) -> Result<Times, Failure> {
         *self.current.write().map_err(|_| "poisoned")? = Arc::clone(&case.base);
+        self.listen(case)?;
         let (_, expected) = self.native(case)?;
         let (one, _) = self.native(case)?;
         let repeats = MIN_SAMPLE.as_nanos().div_ceil(one.as_nanos().max(1));
@@ -301,6 +456,8 @@ fn ratio(first: &[f64], second: &[f64]) -> [f64; 3] {
 #[derive(Debug, Default)]
 struct Summary {
     costs: Vec<(f64, String)>,
+    /// Of the executor alone.
+    least: Vec<f64>,
     speedups: Vec<f64>,
 }
 
@@ -312,31 +469,35 @@ impl Summary {
         let within = costs.clone().filter(|(cost, _)| *cost <= BOUND).count();
         let mean = geometric_mean(costs.map(|(cost, _)| *cost));
         let speedup = geometric_mean(self.speedups.iter().copied());
+        let least = geometric_mean(self.least.iter().copied());
         println!(
             "{what}: traits/native {mean:.3} (geometric mean), within {BOUND} on {within} of {}, \
-             worst {worst:.2} on {name}; stock/node {speedup:.2}",
+             worst {worst:.2} on {name}; told/native {least:.3}; stock/node {speedup:.2}",
             self.costs.len()
         );
     }
 
     fn extend(&mut self, other: &Self) {
         self.costs.extend(other.costs.iter().cloned());
+        self.least.extend(&other.least);
         self.speedups.extend(&other.speedups);
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the table is the result")]
-fn report(contest: &Contest, case: &Case, rounds: usize) -> Result<Summary, Failure> {
+fn report(contest: &mut Contest, case: &Case, rounds: usize) -> Result<Summary, Failure> {
     let times = contest.measure(case, rounds)?;
-    let [native, traits, node, stock] = times.each_ref().map(|times| median(times));
+    let [native, traits, node, stock, told] = times.each_ref().map(|times| median(times));
     let [cost, low, high] = ratio(&times[1], &times[0]);
     let [speedup, ..] = ratio(&times[3], &times[2]);
+    let [least, ..] = ratio(&times[4], &times[0]);
     let (name, gas) = (&case.name, case.block.header().gas_used as f64 / 1e6);
     println!(
-        "{name}\t{gas:.1}\t{native:.3}\t{traits:.3}\t{node:.3}\t{stock:.3}\t\
-         {cost:.3}\t{low:.2}–{high:.2}\t{speedup:.2}"
+        "{name}\t{gas:.1}\t{native:.3}\t{traits:.3}\t{node:.3}\t{stock:.3}\t{told:.3}\t\
+         {cost:.3}\t{low:.2}–{high:.2}\t{least:.3}\t{speedup:.2}"
     );
-    Ok(Summary { costs: vec![(cost, name.clone())], speedups: vec![speedup] })
+    let costs = vec![(cost, name.clone())];
+    Ok(Summary { costs, least: vec![least], speedups: vec![speedup] })
 }
 
 fn number(name: &str, default: usize) -> usize {
@@ -375,18 +536,19 @@ fn workloads(
 #[expect(clippy::print_stdout, reason = "the table is the result")]
 fn main() -> Result<(), Failure> {
     let (rounds, workers) = (number("BLOCKLOOM_ROUNDS", 9), number("BLOCKLOOM_WORKERS", 2));
-    let contest = Contest::new(workers)?;
+    let mut contest = Contest::new(workers)?;
+    let engine = Engine::new(Config { workers, ..Config::default() })?;
     println!(
-        "block\tMgas\tnative ms\ttraits ms\tnode ms\tstock ms\ttraits/native\t10th–90th\t\
-         stock/node"
+        "block\tMgas\tnative ms\ttraits ms\tnode ms\tstock ms\ttold ms\ttraits/native\t\
+         10th–90th\ttold/native\tstock/node"
     );
     let mut summaries = Vec::new();
     let mut all = Summary::default();
     for setting in [Setting::Ordinary, Setting::Huge, Setting::Mainnet] {
         let (mut executed, mut computed) = (Summary::default(), Summary::default());
-        workloads(setting, &contest.engine, |workload| {
+        workloads(setting, &engine, |workload| {
             let case = contest.case(workload)?;
-            let one = report(&contest, &case, rounds)?;
+            let one = report(&mut contest, &case, rounds)?;
             if case.is_computed {
                 computed.extend(&one);
             } else {
