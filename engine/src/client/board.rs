@@ -103,8 +103,8 @@ impl<Tx: Transaction, H> Board<Tx, H> {
 /// What a look at the transactions tells.
 #[derive(Debug)]
 pub(super) struct Outlook {
-    /// For each transaction whether it is a plain transfer: one by the rules
-    /// that transfers are computed by, or, without such, about.
+    /// For each transaction whether it is a plain transfer: by the rules that
+    /// transfers are computed by, which do not know every fork, or by its gas.
     transfers: Vec<bool>,
     /// Gas that may be used, transfers left out, and by how many.
     gas: u64,
@@ -113,11 +113,10 @@ pub(super) struct Outlook {
 
 impl Outlook {
     pub(super) fn of<Tx: Transaction>(transactions: &[Tx], rules: Option<&TransferRules>) -> Self {
-        let is_transfer = |tx: &Tx| match rules {
-            Some(rules) => Transfer::of_env(tx, rules).is_some(),
-            None => is_transfer(tx),
-        };
-        let transfers: Vec<_> = transactions.iter().map(is_transfer).collect();
+        let is_computed =
+            |tx: &Tx| rules.is_some_and(|rules| Transfer::of_env(tx, rules).is_some());
+        let transfers: Vec<_> =
+            transactions.iter().map(|tx| is_transfer(tx) || is_computed(tx)).collect();
         let others = transactions.iter().zip(&transfers).filter(|(_, is_transfer)| !*is_transfer);
         let (gas, n_others) =
             others.fold((0u64, 0), |(gas, n), (tx, _)| (gas.saturating_add(tx.gas_limit()), n + 1));
@@ -199,4 +198,36 @@ fn is_transfer<Tx: Transaction>(transaction: &Tx) -> bool {
     transaction.gas_limit() == TRANSFER_GAS
         && transaction.input().is_empty()
         && transaction.kind().is_call()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_evm::EvmEnv;
+    use alloy_primitives::{Address, TxKind, U256};
+    use revm::{
+        context::{BlockEnv, CfgEnv, TxEnv},
+        primitives::hardfork::SpecId,
+    };
+
+    #[test]
+    fn transfers_are_the_callers_by_rule_or_by_gas() {
+        let send = |gas_limit| TxEnv {
+            caller: Address::repeat_byte(1),
+            kind: TxKind::Call(Address::repeat_byte(2)),
+            value: U256::ONE,
+            chain_id: Some(1),
+            gas_limit,
+            ..TxEnv::default()
+        };
+        let transactions = [send(21_000), send(90_000)];
+        let is_known = |spec| {
+            let block = BlockEnv { gas_limit: 1_000_000, ..BlockEnv::default() };
+            let rules = TransferRules::new(&EvmEnv::new(CfgEnv::new_with_spec(spec), block));
+            Outlook::of(&transactions, Some(&rules)).transfers
+        };
+        assert_eq!(is_known(SpecId::BERLIN), [true, true]);
+        assert_eq!(is_known(SpecId::FRONTIER), [true, false]);
+        assert_eq!(Outlook::of(&transactions, None).transfers, [true, false]);
+    }
 }

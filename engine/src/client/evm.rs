@@ -198,14 +198,12 @@ where
         let Planned::Soon(prospect) = mem::replace(&mut self.planned, Planned::Nothing) else {
             return;
         };
-        let Some((plan, prelude)) = prospect.set_out(&self.factory.ahead.config.worth) else {
+        let Some(departure) = prospect.set_out(&self.factory.ahead.config) else {
             return;
         };
         let env = EvmEnv::new(self.inner.cfg_env().clone(), self.inner.block().clone());
         let AheadEvmFactory { inner, strategy, ahead } = &self.factory;
-        if let Some(frontier) =
-            Frontier::start(ahead, (inner, strategy), &env, plan, prelude, self.transfers.as_ref())
-        {
+        if let Some(frontier) = Frontier::start(ahead, (inner, strategy), &env, departure) {
             self.planned = Planned::Running(Box::new(frontier));
         }
     }

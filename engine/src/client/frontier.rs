@@ -1,17 +1,18 @@
 //! The caller's thread, which makes transactions final.
 
 use super::{
-    board::{Board, Found, Outcome, Outlook},
+    board::{Board, Found, Outcome},
     bulletin::{Bulletin, News, ScoutId},
     errands::Inbox,
     plan::BlockPlan,
+    prospect::Departure,
     runtime::Ahead,
     snapshots::Source,
     stats::AheadStats,
     strategy::{PlanFactory, Strategy},
     troop::{Own, Troop},
 };
-use crate::{config::Mode, idle::Idle, payoff::Payoff, telemetry, transfer::TransferRules, writes};
+use crate::{config::Mode, idle::Idle, payoff::Payoff, telemetry, writes};
 use alloy_evm::{Database, EvmEnv};
 use alloy_primitives::U256;
 use blockloom_scheduler::{Arrival, Lookahead, TxIdx};
@@ -100,22 +101,16 @@ impl<E: PlanFactory, S: Strategy<E>> Drop for Frontier<E, S> {
 }
 
 impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
-    /// Sends scouts ahead, who know of `prelude` what was done to the state
-    /// already; `None` if that does not look as if it paid.
+    /// Sends scouts ahead, who know of the prelude what was done to the state
+    /// already; `None` without any.
     pub(super) fn start(
         ahead: &Ahead,
         evms: (&E, &S),
         env: &EvmEnv<E::Spec, E::BlockEnv>,
-        plan: BlockPlan<E::Tx>,
-        prelude: Vec<Delta>,
-        rules: Option<&TransferRules>,
+        Departure { plan, outlook, prelude }: Departure<E::Tx>,
     ) -> Option<Self> {
         let pool = ahead.pool.as_ref()?;
         let BlockPlan { parent, transactions } = plan;
-        let outlook = Outlook::of(&transactions, rules);
-        if !outlook.pays(&ahead.config) {
-            return None;
-        }
         let stats = AheadStats { planned: transactions.len(), ..AheadStats::default() };
         let payoff = Payoff::new(transactions.len(), ahead.n_scouts() + 1);
         let lookahead = outlook.lookahead(&ahead.config, &transactions);

@@ -24,6 +24,8 @@ const COLD: usize = 2;
 #[derive(Debug)]
 pub(super) struct Prospect<Tx> {
     plan: BlockPlan<Tx>,
+    outlook: Outlook,
+    rules: Option<TransferRules>,
     /// What changed the state since it was made.
     prelude: Vec<Delta>,
     /// The same of the last transaction, which may not be committed.
@@ -31,6 +33,16 @@ pub(super) struct Prospect<Tx> {
     /// How many of the planned transactions are done.
     done: usize,
     look: Option<Look>,
+}
+
+/// What scouts set out with.
+#[derive(Debug)]
+pub(super) struct Departure<Tx> {
+    /// What is left to be run.
+    pub(super) plan: BlockPlan<Tx>,
+    pub(super) outlook: Outlook,
+    /// What changed the state before.
+    pub(super) prelude: Vec<Delta>,
 }
 
 /// What the first transactions were like; plain transfers tell nothing.
@@ -72,8 +84,11 @@ impl<Tx: Transaction + PartialEq> Prospect<Tx> {
         let outlook = Outlook::of(&plan.transactions, rules);
         let is_quick = config.mode == Mode::Adaptive && outlook.is_quick();
         let look = is_quick.then(Look::default);
-        let this = Self { plan, prelude: Vec::new(), last: None, done: 0, look };
-        outlook.pays(config).then_some(this)
+        if !outlook.pays(config) {
+            return None;
+        }
+        let (rules, prelude) = (rules.copied(), Vec::new());
+        Some(Self { plan, outlook, rules, prelude, last: None, done: 0, look })
     }
 
     /// Whether the first transactions are looked at before anybody runs ahead.
@@ -113,16 +128,19 @@ impl<Tx: Transaction + PartialEq> Prospect<Tx> {
         self.prelude.extend(self.last.take().filter(|_| is_committed));
     }
 
-    /// What is left of the plan, and what changed the state before; `None` if
-    /// it is not worth running ahead.
-    pub(super) fn set_out(mut self, worth: &Worth) -> Option<(BlockPlan<Tx>, Vec<Delta>)> {
+    /// What scouts set out with; `None` if it is not worth running ahead.
+    pub(super) fn set_out(mut self, config: &AheadConfig) -> Option<Departure<Tx>> {
         self.settle(true);
-        let left = self.plan.transactions.len().saturating_sub(self.done);
-        if self.look.is_some_and(|look| !look.pays(left, worth)) {
+        let Self { mut plan, mut outlook, rules, prelude, done, look, .. } = self;
+        let left = plan.transactions.len().saturating_sub(done);
+        if look.is_some_and(|look| !look.pays(left, &config.worth)) {
             return None;
         }
-        self.plan.transactions.drain(..self.done);
-        Some((self.plan, self.prelude))
+        if done > 0 {
+            plan.transactions.drain(..done);
+            outlook = Outlook::of(&plan.transactions, rules.as_ref());
+        }
+        outlook.pays(config).then_some(Departure { plan, outlook, prelude })
     }
 }
 
