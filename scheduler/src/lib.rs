@@ -110,8 +110,8 @@
 //!   up to three preemptions each: ending a block, handing over the frontier,
 //!   cancelling at any moment and in the middle of a commit, a panic in the
 //!   middle of a transaction, scouts that are sent home, and such that give back
-//!   what they began. It knows sequentially consistent memory only, which is
-//!   what this crate asks for.
+//!   what they began. It knows sequentially consistent memory only; where
+//!   [`Lookahead`] asks for less, the pairs are what is checked.
 //!
 //! Both check this very code: the features `loom` and `shuttle` change what
 //! `sync` hands out, and nothing else. Neither is for production. `mistake`

@@ -1,7 +1,8 @@
 //! shuttle, on whole small blocks: random schedules, and such with few
 //! preemptions, of three workers that share a block as the engine's do. Every
 //! access to an atomic or a lock is a point at which another worker may go
-//! first; memory is sequentially consistent, as the scheduler asks for.
+//! first; memory is sequentially consistent, and what asks for less is left to
+//! `pairs`.
 //!
 //! `BLOCKLOOM_SCHEDULES` sets how many schedules each check explores and
 //! `BLOCKLOOM_SEED` where they start; a failure prints the schedule itself,
