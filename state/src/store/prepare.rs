@@ -15,7 +15,7 @@ use crate::{
     trie::{Change, PartialTrie},
 };
 use alloy_primitives::{B256, Bytes, U256};
-use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
 use rayon::{
     iter::{IntoParallelIterator, ParallelIterator},
     slice::ParallelSlice,
@@ -234,18 +234,16 @@ fn update(
         .map(|(key, change, before)| Ok((*key, account_update(view, cache, key, change, before)?)))
         .collect();
     let accounts = updates.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut leaves: Vec<_> =
-        accounts.iter().map(|(key, update)| account_leaf(key, update)).collect();
+    let leaves: Vec<_> = accounts.iter().map(|(key, update)| account_leaf(key, update)).collect();
     let mut writes = TrieWrites::default();
     let trie = StoredTrie { view, cache, account: None };
-    let root = PartialTrie::new(&trie, on.root).update(&mut leaves, &mut writes)?;
+    let root = PartialTrie::new(&trie, on.root).update(&leaves, &mut writes)?;
     Ok(Prepared { on, root, accounts, nodes: writes, code: stored.new_code.clone() })
 }
 
-fn account_leaf(key: &B256, update: &AccountUpdate) -> Change {
-    let after = update.after.map(|account| {
-        alloy_rlp::encode(root::trie_account(&account.basics, account.storage_root))
-    });
+fn account_leaf(key: &B256, update: &AccountUpdate) -> Change<TrieAccount> {
+    let after =
+        update.after.map(|account| root::trie_account(&account.basics, account.storage_root));
     Change { key: *key, existed: update.before.is_some(), after }
 }
 
@@ -284,12 +282,12 @@ fn account_update(
     // Where the only slot there was changes, nothing of the trie stays.
     let replaces_all = had_one_slot && slots.iter().any(|slot| !slot.before.is_zero());
     let starts_empty = is_wiped || replaces_all;
-    let mut leaves: SmallVec<[_; 1]> =
+    let leaves: SmallVec<[_; 1]> =
         slots.iter().filter_map(|slot| slot_leaf(slot, starts_empty)).collect();
     let mut writes = TrieWrites::default();
     let trie = StoredTrie { view, cache, account: Some(*key) };
     let root = if starts_empty { EMPTY_ROOT_HASH } else { root_before };
-    let storage_root = PartialTrie::new(&trie, root).update(&mut leaves, &mut writes)?;
+    let storage_root = PartialTrie::new(&trie, root).update(&leaves, &mut writes)?;
     if wipes_something {
         for node in view.slot_nodes_of(key)? {
             let path = Nibbles::from_nibbles_unchecked(&node?[B256::len_bytes()..]);
@@ -304,11 +302,11 @@ fn account_update(
 
 /// The leaf of a slot, if it changes. In a trie that starts empty everything
 /// that is set does, and nothing else.
-fn slot_leaf(slot: &SlotUpdate, starts_empty: bool) -> Option<Change> {
+fn slot_leaf(slot: &SlotUpdate, starts_empty: bool) -> Option<Change<U256>> {
     let existed = !starts_empty && !slot.before.is_zero();
     let is_change = if starts_empty { !slot.after.is_zero() } else { slot.before != slot.after };
     is_change.then(|| {
-        let after = (!slot.after.is_zero()).then(|| alloy_rlp::encode(slot.after));
+        let after = (!slot.after.is_zero()).then_some(slot.after);
         Change { key: slot.slot, existed, after }
     })
 }

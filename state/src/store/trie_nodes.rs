@@ -13,16 +13,17 @@ use super::{
     StoreError,
     codec::Damage,
     keys::{self, Family},
-    node_cache::NodeCache,
+    node_cache::{NodeCache, Record},
     view::View,
 };
 use crate::{
     root,
     trie::{Node, NodeKind, NodeLog, NodeSource, TrieError, leaf_hash},
 };
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{B256, keccak256};
 use alloy_trie::Nibbles;
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
+use std::{collections::BTreeMap, iter};
 
 /// One trie in a view of the store.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +108,9 @@ pub(super) fn is_leaf(node: &Node, hash: B256) -> bool {
 /// Bytes of a record's mask.
 const LEAF_MASK_BYTES: usize = 2;
 
+/// Room for the longest record there is: that of a full branch.
+const MAX_RECORD_BYTES: usize = 534;
+
 /// What a record is not.
 #[derive(Debug)]
 pub(super) enum RecordDamage {
@@ -177,13 +181,16 @@ pub(super) struct TrieWrites {
     /// Branches and extensions that were read, by path and hash.
     read: Vec<(Nibbles, B256)>,
     /// Branches and extensions that were hashed: path, hash and record.
-    written: Vec<(Nibbles, B256, Bytes)>,
+    written: Vec<(Nibbles, B256, Record)>,
     /// Paths of records that go with everything below them.
     wiped: Vec<Nibbles>,
     /// Every node that was hashed, leaves included.
     hashed: HashedNodes,
     /// What was written at the root is a leaf.
     root_is_leaf: bool,
+    /// What was done to subtries that were updated in parallel: those know
+    /// nothing of each other, and there is no need to copy it.
+    parts: Vec<Self>,
 }
 
 impl NodeLog for TrieWrites {
@@ -199,18 +206,15 @@ impl NodeLog for TrieWrites {
             NodeKind::Extension => 0,
             NodeKind::Leaf => return,
         };
-        // No more room than it takes, since records stay in memory.
-        let mut record = Vec::with_capacity(rlp.len() + LEAF_MASK_BYTES);
-        record.extend_from_slice(rlp);
+        let mut record = SmallVec::<[u8; MAX_RECORD_BYTES]>::from_slice(rlp);
         record.extend_from_slice(&leaves.to_be_bytes());
-        self.written.push((*path, hash, record.into()));
+        self.written.push((*path, hash, Record::from(&record[..])));
     }
 
-    fn absorb(&mut self, other: Self) {
-        self.read.extend(other.read);
-        self.written.extend(other.written);
-        self.wiped.extend(other.wiped);
+    fn absorb(&mut self, mut other: Self) {
         self.hashed.absorb(&other.hashed);
+        self.parts.append(&mut other.parts);
+        self.parts.push(other);
     }
 }
 
@@ -231,18 +235,26 @@ impl TrieWrites {
     }
 
     /// Records by path, in path order; `None` for one that goes.
-    pub(super) fn records(&self) -> BTreeMap<Nibbles, Option<&Bytes>> {
+    pub(super) fn records(&self) -> BTreeMap<Nibbles, Option<&Record>> {
         // A node that was read and not written again at its path is gone.
-        let gone = self.read.iter().map(|(path, _)| path).chain(&self.wiped);
+        let gone =
+            self.all().flat_map(|part| part.read.iter().map(|(path, _)| path).chain(&part.wiped));
         let mut records: BTreeMap<_, _> = gone.map(|path| (*path, None)).collect();
-        records.extend(self.written.iter().map(|(path, _, record)| (*path, Some(record))));
+        let written = self.all().flat_map(|part| &part.written);
+        records.extend(written.map(|(path, _, record)| (*path, Some(record))));
         records
+    }
+
+    /// This and its parts.
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        iter::once(self).chain(&self.parts)
     }
 
     /// Brings the nodes in memory up to date, once the records are written.
     pub(super) fn refresh(&self, cache: &NodeCache) {
-        self.read.iter().for_each(|(_, hash)| cache.remove(hash));
-        for (_, hash, record) in &self.written {
+        let read = self.all().flat_map(|part| &part.read);
+        read.for_each(|(_, hash)| cache.remove(hash));
+        for (_, hash, record) in self.all().flat_map(|part| &part.written) {
             cache.insert(*hash, record.clone());
         }
     }

@@ -7,6 +7,7 @@ use super::{
     StoreError, Tip,
     codec::{self, Damage, StoredAccount},
     keys::{self, ACCOUNT_KEY_BYTES, Family, meta},
+    node_cache::Record,
     tables::{Tables, decode_code, decode_numbered, decode_slot_entry, whole_family},
 };
 use alloy_consensus::Header;
@@ -93,8 +94,8 @@ impl<'a> View<'a> {
     }
 
     /// Record of a trie node, as it is stored.
-    pub(super) fn node(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.get(family, key, |record| Ok(Bytes::copy_from_slice(record)))
+    pub(super) fn node(&self, family: Family, key: &[u8]) -> Result<Option<Record>, StoreError> {
+        self.get(family, key, |record| Ok(Record::from(record)))
     }
 
     /// Undo record of a block, as it is stored.

@@ -2,7 +2,7 @@
 
 use super::{
     NodeKind, NodeLog,
-    nodes::{HASH_PREFIX, HASH_REFERENCE_BYTES, Link, Node, Rlp, below},
+    nodes::{HASH_PREFIX, HASH_REFERENCE_BYTES, Link, Node, Rlp, below, fill},
 };
 use alloy_primitives::B256;
 use alloy_trie::Nibbles;
@@ -149,7 +149,7 @@ impl Branch {
         let payload_length =
             n_hashed * HASH_REFERENCE_BYTES + embedded.sum::<usize>() + WIDTH - self.len() + 1;
         let header = alloy_rlp::Header { list: true, payload_length };
-        rlp.resize(header.length() + payload_length, alloy_rlp::EMPTY_STRING_CODE);
+        fill(rlp, header.length() + payload_length);
         header.encode(&mut &mut rlp[..]);
         let mut rest = &mut rlp[header.length()..];
         for (nibble, hash) in (0..).zip(&self.hashes) {

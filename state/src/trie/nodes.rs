@@ -10,7 +10,7 @@ use alloy_trie::{
     Nibbles,
     nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode, TrieNode},
 };
-use smallvec::SmallVec;
+use smallvec::{Array, SmallVec};
 
 /// Nibbles of a 32-byte key: the length of every path from root to value.
 pub(crate) const KEY_NIBBLES: usize = 64;
@@ -209,15 +209,13 @@ impl Node {
         match self {
             Self::Empty => None,
             Self::Leaf(leaf) => {
-                write_leaf(&leaf.path, &leaf.value, rlp);
+                write_rlp(&LeafNodeRef::new(&leaf.path, &leaf.value), rlp);
                 Some(NodeKind::Leaf)
             }
             Self::Extension(extension) => {
                 let below = path.join(&extension.path);
                 let child = extension.child.seal(&below, log).reference();
-                let node = ExtensionNodeRef::new(&extension.path, &child);
-                rlp.resize(node.length(), 0);
-                node.encode(&mut &mut rlp[..]);
+                write_rlp(&ExtensionNodeRef::new(&extension.path, &child), rlp);
                 Some(NodeKind::Extension)
             }
             Self::Branch(branch) => Some(branch.write(path, rlp, log)),
@@ -225,36 +223,32 @@ impl Node {
     }
 }
 
-/// Writes the RLP of a leaf into `rlp`, which is empty.
-fn write_leaf(path: &Nibbles, value: &[u8], rlp: &mut Rlp) {
-    let leaf = LeafNodeRef::new(path, value);
-    rlp.resize(leaf.length(), 0);
-    leaf.encode(&mut &mut rlp[..]);
+/// Writes RLP into a buffer on the stack, which is empty.
+pub(super) fn write_rlp<A: Array<Item = u8>>(value: &impl Encodable, rlp: &mut SmallVec<A>) {
+    fill(rlp, value.length());
+    value.encode(&mut &mut rlp[..]);
 }
 
-/// Hashes a leaf at `at` whose key goes on with `path`, without making a node
-/// of it.
-pub(super) fn seal_leaf(
-    at: &Nibbles,
-    path: &Nibbles,
-    value: &[u8],
-    log: &mut impl NodeLog,
-) -> Link {
-    let mut rlp = Rlp::new();
-    write_leaf(path, value, &mut rlp);
-    seal_rlp(NodeKind::Leaf, at, &rlp, log)
+/// Makes a buffer so long that was empty, of the RLP of empty strings. Its own
+/// way to grow sets byte after byte.
+pub(super) fn fill<A: Array<Item = u8>>(rlp: &mut SmallVec<A>, length: usize) {
+    const EMPTY: [u8; MAX_RLP_BYTES] = [alloy_rlp::EMPTY_STRING_CODE; MAX_RLP_BYTES];
+    match EMPTY.get(..length) {
+        Some(empty) => rlp.extend_from_slice(empty),
+        None => rlp.resize(length, alloy_rlp::EMPTY_STRING_CODE),
+    }
 }
 
 /// Hash of a leaf, however short.
 #[cfg(feature = "rocksdb")]
 pub(crate) fn leaf_hash(path: &Nibbles, value: &[u8]) -> B256 {
     let mut rlp = Rlp::new();
-    write_leaf(path, value, &mut rlp);
+    write_rlp(&LeafNodeRef::new(path, value), &mut rlp);
     keccak256(&rlp)
 }
 
 /// What the parent of the node with this RLP holds for it.
-fn seal_rlp(kind: NodeKind, path: &Nibbles, rlp: &[u8], log: &mut impl NodeLog) -> Link {
+pub(super) fn seal_rlp(kind: NodeKind, path: &Nibbles, rlp: &[u8], log: &mut impl NodeLog) -> Link {
     if rlp.len() < B256::len_bytes() {
         return RlpNode::from_raw(rlp).map_or_else(Link::default, Link::Embedded);
     }

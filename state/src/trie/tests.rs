@@ -1,7 +1,7 @@
 use super::{index::NewNodes, oracle::root_by_eth_trie, walk::get, *};
 use crate::memory::arbitrary;
 use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
-use alloy_rlp::Encodable;
+use alloy_rlp::{BufMut, Encodable};
 use alloy_trie::{
     EMPTY_ROOT_HASH, HashBuilder, Nibbles,
     nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode},
@@ -30,10 +30,24 @@ fn index(nodes: impl IntoIterator<Item = Bytes>) -> NodeIndex {
     index
 }
 
+/// A leaf's value as it is, which need not be RLP.
+#[derive(Clone, Debug)]
+struct Raw(Vec<u8>);
+
+impl Encodable for Raw {
+    fn encode(&self, out: &mut dyn BufMut) {
+        out.put_slice(&self.0);
+    }
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl PartialTrie<'_, NodeIndex> {
     fn update_one(&self, key: &B256, after: Option<Vec<u8>>) -> Result<B256, TrieError> {
-        let change = Change { key: *key, existed: false, after };
-        self.update(&mut [change], &mut NewNodes::default())
+        let change = Change { key: *key, existed: false, after: after.map(Raw) };
+        self.update(&[change], &mut NewNodes::default())
     }
 }
 
@@ -63,10 +77,10 @@ fn writes() -> impl Strategy<Value = Writes> {
 }
 
 /// The writes as changes; `hints` says which keys to admit the existence of.
-fn to_changes(writes: &Writes, leaves: &Leaves, hints: bool) -> Vec<Change> {
+fn to_changes(writes: &Writes, leaves: &Leaves, hints: bool) -> Vec<Change<Raw>> {
     let change = |(key, after): (&B256, &Option<Vec<u8>>)| {
         let existed = hints && leaves.contains_key(key);
-        Change { key: *key, existed, after: after.clone() }
+        Change { key: *key, existed, after: after.clone().map(Raw) }
     };
     writes.iter().map(change).collect()
 }
@@ -94,10 +108,10 @@ proptest! {
             for key in writes.keys() {
                 prop_assert_eq!(&get(&index, root, key)?, &leaves.get(key).cloned());
             }
-            let mut changes = to_changes(&writes, &leaves, hints);
+            let changes = to_changes(&writes, &leaves, hints);
             apply(&mut leaves, writes);
             let trie = PartialTrie::new(&index, root);
-            let root = trie.update(&mut changes, &mut NewNodes::default())?;
+            let root = trie.update(&changes, &mut NewNodes::default())?;
             prop_assert_eq!(root, rebuild(&leaves).0);
             prop_assert_eq!(root, root_by_eth_trie(&leaves));
         }
@@ -110,10 +124,10 @@ proptest! {
         let mut leaves = Leaves::new();
         let (mut root, mut index) = (EMPTY_ROOT_HASH, NodeIndex::default());
         for writes in blocks {
-            let mut changes = to_changes(&writes, &leaves, false);
+            let changes = to_changes(&writes, &leaves, false);
             apply(&mut leaves, writes);
             let mut new = NewNodes::default();
-            root = PartialTrie::new(&index, root).update(&mut changes, &mut new)?;
+            root = PartialTrie::new(&index, root).update(&changes, &mut new)?;
             index.extend(new);
             // Every node can be reached, and proves what it should.
             prop_assert_eq!(root, rebuild(&leaves).0);
@@ -130,7 +144,7 @@ proptest! {
         apply(&mut leaves, writes.clone());
         let mut new = NewNodes::default();
         let root = PartialTrie::new(&empty, EMPTY_ROOT_HASH)
-            .update(&mut to_changes(&writes, &leaves, false), &mut new)?;
+            .update(&to_changes(&writes, &leaves, false), &mut new)?;
         let mut kept: Vec<_> = new.into_nodes().collect();
         let (expected_root, mut expected) = rebuild(&leaves);
         // The retainer also lists embedded nodes, which no hash leads to.
@@ -201,7 +215,7 @@ fn large_updates_are_the_same_on_any_number_of_threads() {
         let [alone, pair, crowd] = pools.each_ref().map(|pool| {
             let mut new = NewNodes::default();
             let trie = PartialTrie::new(&index, root);
-            let root = pool.install(|| trie.update(&mut changes.clone(), &mut new)).unwrap();
+            let root = pool.install(|| trie.update(&changes, &mut new)).unwrap();
             (root, new.into_nodes().collect::<Vec<_>>())
         });
         apply(&mut leaves, writes);
@@ -211,9 +225,9 @@ fn large_updates_are_the_same_on_any_number_of_threads() {
         root = alone.0;
         alone.1.into_iter().for_each(|node| index.insert(node));
     }
-    let mut removals: Vec<_> =
+    let removals: Vec<Change<Raw>> =
         leaves.keys().map(|key| Change { key: *key, existed: true, after: None }).collect();
-    let updated = PartialTrie::new(&index, root).update(&mut removals, &mut NewNodes::default());
+    let updated = PartialTrie::new(&index, root).update(&removals, &mut NewNodes::default());
     assert_eq!(updated, Ok(EMPTY_ROOT_HASH));
 }
 
@@ -267,12 +281,12 @@ fn a_branch_that_gains_before_it_loses_needs_no_sibling() {
     let leaves = Leaves::from([(LOW, long(1)), (HIGH, long(2))]);
     let (root, index, _) = without(&leaves, &[0xf]);
     let middle = B256::repeat_byte(0x77);
-    let mut changes = [(LOW, None), (middle, Some(long(3)))].map(|(key, after)| Change {
+    let changes = [(LOW, None), (middle, Some(Raw(long(3))))].map(|(key, after)| Change {
         key,
         existed: false,
         after,
     });
-    let updated = PartialTrie::new(&index, root).update(&mut changes, &mut NewNodes::default());
+    let updated = PartialTrie::new(&index, root).update(&changes, &mut NewNodes::default());
     let expected = rebuild(&Leaves::from([(middle, long(3)), (HIGH, long(2))])).0;
     assert_eq!(updated, Ok(expected));
 }

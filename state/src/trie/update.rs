@@ -1,33 +1,39 @@
 //! All changes of a block to one trie, at once.
 
 use super::{
-    NodeLog, NodeSource,
+    NodeKind, NodeLog, NodeSource,
     branch::Branch,
-    nodes::{Extension, Leaf, Link, Node, Rlp, below, seal_leaf},
+    nodes::{Extension, Leaf, Link, Node, Rlp, below, seal_rlp, write_rlp},
     walk::nibble_at,
 };
 use alloy_primitives::{B256, keccak256};
-use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use alloy_rlp::Encodable;
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, nodes::LeafNodeRef};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use smallvec::SmallVec;
 
 /// Changed keys below a branch from which on its children are updated in
 /// parallel. Some sixty keys are a tenth of a millisecond of hashing or more,
 /// many times what it takes to hand the work to another thread.
 const SPLIT_CHANGES: usize = 64;
 
+/// RLP of a leaf's value: an account's longest is 110 bytes, a slot's 33.
+type LeafValue = SmallVec<[u8; 112]>;
+
 /// What happens to one key.
 #[derive(Clone, Debug)]
-pub(crate) struct Change {
+pub(crate) struct Change<V> {
     /// The hashed key.
     pub(crate) key: B256,
     /// True if the trie is known to hold the key already. Spares reading its
     /// leaf; false is always allowed.
     pub(crate) existed: bool,
-    /// The new value; `None` removes the key, if it is there.
-    pub(crate) after: Option<Vec<u8>>,
+    /// The new value, of which the leaf holds the RLP; `None` removes the key, if
+    /// it is there.
+    pub(crate) after: Option<V>,
 }
 
-impl Change {
+impl<V> Change<V> {
     fn nibble(&self, depth: usize) -> u8 {
         let byte = self.key[depth / 2];
         if depth.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f }
@@ -65,7 +71,7 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
     }
 
     /// Root after `changes`, which are in ascending order of their keys, each
-    /// key once. Values are taken out of them.
+    /// key once.
     ///
     /// Large updates are split over the threads of the rayon pool this is
     /// called from. No lock is held meanwhile, so whatever else those threads
@@ -75,19 +81,21 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
     ///
     /// If a node that the changes lead to, or one that takes the place of a
     /// branch, is missing or damaged; of several, the first in key order.
-    pub(crate) fn update<L: NodeLog>(
+    pub(crate) fn update<V: Encodable + Sync, L: NodeLog>(
         &self,
-        changes: &mut [Change],
+        changes: &[Change<V>],
         log: &mut L,
     ) -> Result<B256, S::Error> {
         debug_assert!(changes.is_sorted_by(|a, b| a.key < b.key), "changes are in key order");
         if changes.is_empty() {
             return Ok(self.root);
         }
-        let root = self.update_below(Link::root(self.root), 0, changes, log)?;
-        let path = Nibbles::new();
-        let mut rlp = Rlp::new();
-        let Some(kind) = root.write(&path, &mut rlp, log) else { return Ok(EMPTY_ROOT_HASH) };
+        let (link, path, mut rlp) = (Link::root(self.root), Nibbles::new(), Rlp::new());
+        let kind = match changes {
+            [change] if change.replaces(&link) => change.write(0, &mut rlp),
+            _ => self.update_below(link, 0, changes, log)?.write(&path, &mut rlp, log),
+        };
+        let Some(kind) = kind else { return Ok(EMPTY_ROOT_HASH) };
         // Nothing holds the root, so it is found by hash however short.
         let hash = keccak256(&rlp);
         log.wrote(&path, kind, hash, &rlp);
@@ -96,11 +104,11 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
 
     /// What `link`, `depth` nibbles down the keys of `changes`, leads to after
     /// them. There is at least one.
-    fn update_below<L: NodeLog>(
+    fn update_below<V: Encodable + Sync, L: NodeLog>(
         &self,
         link: Link,
         depth: usize,
-        changes: &mut [Change],
+        changes: &[Change<V>],
         log: &mut L,
     ) -> Result<Node, S::Error> {
         // One leaf, and one of the changes is about it: it need not be read.
@@ -112,7 +120,7 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
             let path = changes[0].path().slice(..depth);
             read(self.source, link, &path, log)?
         };
-        match (node, &mut *changes) {
+        match (node, changes) {
             (Node::Empty, [change]) => Ok(change.leaf(depth)),
             (Node::Leaf(leaf), [change]) if leaf.path == change.path().slice(depth..) => {
                 Ok(change.leaf(depth))
@@ -123,16 +131,16 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
     }
 
     /// The branch at `depth` with its children updated, closed.
-    fn update_children<L: NodeLog>(
+    fn update_children<V: Encodable + Sync, L: NodeLog>(
         &self,
         mut branch: Box<Branch>,
         depth: usize,
-        changes: &mut [Change],
+        changes: &[Change<V>],
         log: &mut L,
     ) -> Result<Node, S::Error> {
         let path = changes[0].path().slice(..depth);
         let stays = surely_stays(&branch, depth, changes);
-        let update = |nibble: u8, link: Link, run: &mut [Change], log: &mut L| {
+        let update = |nibble: u8, link: Link, run: &[Change<V>], log: &mut L| {
             if !stays {
                 return self.update_below(link, depth + 1, run, log).map(Link::Node);
             }
@@ -143,7 +151,7 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
             }
         };
         let is_split = changes.len() >= SPLIT_CHANGES;
-        let runs = changes.chunk_by_mut(|a, b| a.nibble(depth) == b.nibble(depth));
+        let runs = changes.chunk_by(|a, b| a.nibble(depth) == b.nibble(depth));
         let tasks = runs.map(|run| (run[0].nibble(depth), run));
         if is_split {
             let tasks: Vec<_> =
@@ -186,11 +194,12 @@ impl<'a, S: NodeSource> PartialTrie<'a, S> {
     }
 }
 
-impl Change {
+impl<V: Encodable> Change<V> {
     /// The new leaf below `depth` nibbles, or nothing.
-    fn leaf(&mut self, depth: usize) -> Node {
+    fn leaf(&self, depth: usize) -> Node {
         let path = self.path().slice(depth..);
-        self.after.take().map_or(Node::Empty, |value| Node::leaf(path, value))
+        let value = self.after.as_ref().map(alloy_rlp::encode);
+        value.map_or(Node::Empty, |value| Node::leaf(path, value))
     }
 
     /// Whether all that `link` leads to afterwards is this change's leaf.
@@ -203,10 +212,20 @@ impl Change {
             }
     }
 
-    /// Hashes the new leaf at `path`.
+    /// Hashes the new leaf at `path`, without making a node of it.
     fn seal(&self, path: &Nibbles, log: &mut impl NodeLog) -> Link {
-        let rest = self.path().slice(path.len()..);
-        self.after.as_ref().map_or_else(Link::default, |value| seal_leaf(path, &rest, value, log))
+        let mut rlp = Rlp::new();
+        let kind = self.write(path.len(), &mut rlp);
+        kind.map_or_else(Link::default, |kind| seal_rlp(kind, path, &rlp, log))
+    }
+
+    /// Writes the RLP of the new leaf below `depth` nibbles into `rlp`, which is
+    /// empty; `None` if there is none.
+    fn write(&self, depth: usize, rlp: &mut Rlp) -> Option<NodeKind> {
+        let mut value = LeafValue::new();
+        write_rlp(self.after.as_ref()?, &mut value);
+        write_rlp(&LeafNodeRef::new(&self.path().slice(depth..), &value), rlp);
+        Some(NodeKind::Leaf)
     }
 }
 
@@ -214,7 +233,7 @@ impl Change {
 /// once; else the last one may have to be joined with what is above.
 ///
 /// A child is kept if nothing below it changes, or something is set there.
-fn surely_stays(branch: &Branch, depth: usize, changes: &[Change]) -> bool {
+fn surely_stays<V>(branch: &Branch, depth: usize, changes: &[Change<V>]) -> bool {
     let mut n_kept = branch.len();
     for run in changes.chunk_by(|a, b| a.nibble(depth) == b.nibble(depth)) {
         let is_there = branch.has(run[0].nibble(depth));

@@ -83,7 +83,7 @@ impl WitnessState {
             let after = match &change.after {
                 Some(after) => {
                     let storage_root = self.storage_root_after(address, change, &mut new)?;
-                    Some(alloy_rlp::encode(root::trie_account(after, storage_root)))
+                    Some(root::trie_account(after, storage_root))
                 }
                 None => None,
             };
@@ -91,7 +91,7 @@ impl WitnessState {
         }
         leaves.sort_unstable_by_key(|leaf| leaf.key);
         self.root = PartialTrie::new(&self.index, self.root)
-            .update(&mut leaves, &mut new)
+            .update(&leaves, &mut new)
             .map_err(|source| WitnessError::Update(Box::new(source)))?;
         self.index.extend(new);
         Ok(self.root)
@@ -108,12 +108,12 @@ impl WitnessState {
             _ => EMPTY_ROOT_HASH,
         };
         let leaf = |(slot, value): (&U256, &U256)| {
-            let after = (!value.is_zero()).then(|| alloy_rlp::encode(value));
+            let after = (!value.is_zero()).then_some(*value);
             Change { key: root::hashed_slot(*slot), existed: false, after }
         };
         let mut leaves: Vec<_> = change.slots.iter().map(leaf).collect();
         leaves.sort_unstable_by_key(|leaf| leaf.key);
-        PartialTrie::new(&self.index, before).update(&mut leaves, new).map_err(|source| {
+        PartialTrie::new(&self.index, before).update(&leaves, new).map_err(|source| {
             WitnessError::StorageUpdate { address: *address, source: Box::new(source) }
         })
     }
