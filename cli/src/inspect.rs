@@ -20,9 +20,8 @@ use blockloom_fixtures::workload::Parameters;
 use serde::Serialize;
 use std::{num::NonZero, sync::Arc, thread, time::Duration};
 
-/// Simulations of each worker count; the fastest counts, as with what they are
-/// held against.
-const ROUNDS: usize = 3;
+/// Simulations of each worker count; the median counts.
+const ROUNDS: usize = 15;
 
 /// What was found out about one block.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -179,7 +178,8 @@ fn measured(
     Ok(Measurement::of(workload, &rounds))
 }
 
-/// Speedup with so many virtual workers.
+/// Speedup with so many virtual workers. What is no virtual time is measured,
+/// each time beside a sequential run of the same moment.
 fn simulated(
     engine: &Engine,
     workload: &Workload,
@@ -188,15 +188,20 @@ fn simulated(
 ) -> Result<f64, CliError> {
     let order = Order::Time(Arc::clone(costs));
     let simulation = Simulation { workers, order, seed: 0 };
-    let mut best = Duration::MAX;
+    let Workload { spec, block, base, .. } = workload;
+    let refused = |source| refused(workload, source);
+    let sequential = costs.sequential.as_secs_f64();
+    let mut times = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        let Workload { spec, block, base, .. } = workload;
+        let beside = engine.execute_sequential(spec, block, base).map_err(refused)?;
         let run = engine.simulate(spec, block, base, &simulation);
-        let executed = run.result.map_err(|source| refused(workload, source))?;
-        let stats = executed.stats;
-        best = best.min(stats.elapsed.saturating_sub(stats.stages.parallel) + run.time);
+        let stats = run.result.map_err(refused)?.stats;
+        let measured = stats.elapsed.saturating_sub(stats.stages.parallel).as_secs_f64();
+        let measured = measured / beside.stats.elapsed.as_secs_f64() * sequential;
+        times.push(measured + run.time.as_secs_f64());
     }
-    Ok(costs.sequential.as_secs_f64() / best.as_secs_f64())
+    times.sort_unstable_by(f64::total_cmp);
+    Ok(sequential / times[ROUNDS / 2])
 }
 
 fn refused(workload: &Workload, source: BlockError) -> CliError {

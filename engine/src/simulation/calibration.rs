@@ -2,25 +2,27 @@
 //! with this very block.
 //!
 //! Steps are timed where they are taken: on virtual workers that take turns, so
-//! that the time between two steps is one worker's own. The worker at the
-//! frontier is starved meanwhile: the others run ahead as far as they can, all
-//! in one go, and then it judges what they found, all in one go. Otherwise each
-//! step would pay for the change of threads.
+//! that the time between two steps is one worker's own. They work in shifts:
+//! one runs a few transactions ahead, and then the worker at the frontier judges
+//! what it found. With longer ones no memory would come back in time to be used
+//! again, with shorter ones each step would pay for the change of threads.
 
 use super::{
     Order, Simulation,
-    costs::{Costs, Shared, median, nanos, paired},
+    costs::{Costs, Shared, Times, median, nanos, paired},
     turns::{Profile, Step, Turns, VirtualCrew},
 };
 use crate::{
     block::RecoveredBlock,
     chain_spec::ChainSpec,
     config::{Config, Mode, Sharing},
+    crew::Crew,
     engine::Engine,
     error::{BlockError, InternalError},
     idle::Idle,
-    pace::Point,
+    pace::{Pace, Point},
 };
+use blockloom_scheduler::TxIdx;
 use blockloom_state::AnySnapshot;
 use parking_lot::Mutex;
 use std::{
@@ -34,6 +36,12 @@ use std::{
 
 /// Times that steps are taken, at most, to time them; the median counts.
 const ROUNDS: usize = 15;
+
+/// Transactions that a worker has to itself while steps are timed.
+const SHIFT: usize = 16;
+
+/// Looks at the clock, of which the median is taken.
+const LOOKS: usize = 1_000;
 
 /// Rounds of waiting until each takes as long as the one before: all of the
 /// spinning and yielding, and a nap.
@@ -160,11 +168,13 @@ impl Calibration {
             let config = Config { workers: 1, mode: Mode::Parallel, sharing, ..*engine.config() };
             let engine = started(block, Engine::new(config))?;
             let mut profiles = Profiles::default();
+            let looking = looking();
             // Whoever runs first finds caches cold.
             engine.execute_in_order(spec, block, base)?;
             for _ in 0..rounds.clamp(1, ROUNDS) {
                 let beside = engine.execute_in_order(spec, block, base)?.stats.elapsed;
-                let usual = |time| paired(time, beside, costs.sequential);
+                let usual =
+                    |time: Duration| paired(time.saturating_sub(looking), beside, costs.sequential);
                 profiles.add(&profile(&engine, spec, block, base)?, usual);
             }
             Ok(profiles.into_costs(costs))
@@ -292,17 +302,29 @@ fn profile(
     block: &RecoveredBlock,
     base: &dyn AnySnapshot,
 ) -> Result<Profile, BlockError> {
-    let turns = Turns::timing(&Simulation { workers: 2, order: Order::Starve(0), seed: 0 });
+    let turns = Turns::timing(&Simulation { workers: 2, order: Order::Shifts(SHIFT), seed: 0 });
     engine.execute_on(spec, block, base, &VirtualCrew(&turns))?;
     Ok(turns.into_profile())
+}
+
+/// What is measured of a step in which nothing is done: looking at the clock.
+fn looking() -> Duration {
+    let turns = Turns::timing(&Simulation { workers: 1, order: Order::Circle, seed: 0 });
+    VirtualCrew(&turns).run(
+        |_, _| {},
+        |pace| (0..LOOKS).for_each(|position| pace.at(Point::Judge, TxIdx::new(position))),
+    );
+    median(turns.into_profile().steps.into_iter().map(|(_, time)| time).collect())
 }
 
 /// The times of each step, of several runs.
 #[derive(Debug, Default)]
 struct Profiles {
     start: [Vec<Duration>; 2],
-    ahead: BTreeMap<usize, (Vec<Duration>, u64)>,
-    steps: BTreeMap<(PointKey, usize), Vec<Duration>>,
+    ahead: Times<usize>,
+    /// Reads of each that ran ahead.
+    n_reads: BTreeMap<usize, u64>,
+    steps: BTreeMap<PointKey, Times<usize>>,
 }
 
 /// A kind of step that is not running a transaction.
@@ -338,6 +360,7 @@ impl Profiles {
         }
         let mut runs: BTreeMap<usize, Ahead> = BTreeMap::new();
         let mut again = Vec::new();
+        let mut steps: BTreeMap<PointKey, Vec<_>> = BTreeMap::new();
         for (Step { point, tx, .. }, time) in profile.steps.iter().copied() {
             let (position, time) = (tx.position(), usual(time));
             match point {
@@ -356,35 +379,37 @@ impl Profiles {
                 _ => {}
             }
             if let Some(key) = PointKey::of(point) {
-                self.steps.entry((key, position)).or_default().push(time);
+                steps.entry(key).or_default().push((position, time));
             }
+        }
+        for (key, times) in steps {
+            self.steps.entry(key).or_default().add(times);
         }
         // What was given up half-way tells nothing.
         runs.retain(|position, _| !again.contains(position));
-        for (position, Ahead { time, n_reads }) in runs {
-            let (times, reads) = self.ahead.entry(position).or_default();
-            times.push(time);
-            *reads = n_reads;
-        }
+        self.n_reads.extend(runs.iter().map(|(position, run)| (*position, run.n_reads)));
+        self.ahead.add(runs.into_iter().map(|(position, run)| (position, run.time)));
     }
 
     fn into_costs(self, costs: &Costs) -> StepCosts {
         let Costs { transactions, .. } = costs;
-        let ahead = self
-            .ahead
-            .into_iter()
-            .map(|(position, (times, n_reads))| (position, Ahead { time: median(times), n_reads }));
+        let Self { start, ahead, n_reads, steps } = self;
+        let ahead = ahead.usual().into_iter();
+        let ahead = ahead.map(|(position, time)| {
+            let n_reads = n_reads.get(&position).copied().unwrap_or_default();
+            (position, Ahead { time, n_reads })
+        });
         let ahead: BTreeMap<_, _> = ahead.collect();
         let steps: BTreeMap<_, _> =
-            self.steps.into_iter().map(|(step, times)| (step, median(times))).collect();
+            steps.into_iter().map(|(key, times)| (key, times.usual())).collect();
         let all = |key: PointKey| {
-            let seen = steps.iter().filter(|((of, position), _)| {
+            let seen = steps.get(&key).into_iter().flatten().filter(|(position, _)| {
                 // Where a transfer comes next it is computed in the same step.
-                let next = transactions.get(position + 1);
+                let next = transactions.get(*position + 1);
                 let is_mixed = key == PointKey::Commit && next.is_some_and(|next| next.is_transfer);
-                *of == key && !is_mixed
+                !is_mixed
             });
-            let seen = seen.filter_map(|((_, position), time)| {
+            let seen = seen.filter_map(|(position, time)| {
                 Some((transactions.get(*position)?.n_reads, nanos(*time)))
             });
             StepCost::fit(&seen.collect::<Vec<_>>())
@@ -396,7 +421,7 @@ impl Profiles {
         });
         let (here, there) = both.fold((0, 0), |(here, there), (h, t)| (here + h, there + t));
         StepCosts {
-            start: self.start.map(median),
+            start: start.map(median),
             ahead_permille: (there * 1_000).checked_div(here).unwrap_or(1_000),
             ahead: (0..transactions.len()).map(|at| ahead.get(&at).copied()).collect(),
             judge,

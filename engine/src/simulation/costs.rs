@@ -23,7 +23,10 @@ use revm::{
     context_interface::result::{HaltReason, ResultAndState},
     state::{Account, EvmState},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// What one transaction costs, and what it depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -192,17 +195,24 @@ pub(super) fn measure(
         all.push((executed.stats.elapsed, run(engine, spec, block, base)?));
     }
     let sequential = median(all.iter().map(|(sequential, _)| *sequential).collect());
-    let mut transactions = all[0].1.clone();
+    let usual = |time: fn(&Measured) -> Duration| {
+        let mut times = Times::default();
+        for (beside, round) in &all {
+            let paired = |measured| paired(time(measured), *beside, sequential);
+            times.add(round.iter().map(paired).enumerate());
+        }
+        times.usual()
+    };
+    let (run, tell, hear) = (
+        usual(|measured| measured.run),
+        usual(|measured| measured.tell),
+        usual(|measured| measured.hear),
+    );
+    let mut transactions = all.swap_remove(0).1;
     for (position, measured) in transactions.iter_mut().enumerate() {
-        let typical = |time: fn(&Measured) -> Duration| {
-            let rounds = all.iter();
-            let times =
-                rounds.map(|(beside, round)| paired(time(&round[position]), *beside, sequential));
-            median(times.collect())
-        };
-        measured.run = typical(|measured| measured.run);
-        measured.tell = typical(|measured| measured.tell);
-        measured.hear = typical(|measured| measured.hear);
+        measured.run = run[&position];
+        measured.tell = tell[&position];
+        measured.hear = hear[&position];
     }
     let mut costs = Costs { transactions, sequential, ..Costs::default() };
     costs.calibration = Calibration::measure(engine, spec, block, base, &costs, rounds)?;
@@ -216,6 +226,45 @@ pub(super) fn paired(time: Duration, beside: Duration, usual: Duration) -> Durat
     let nanos = time.as_nanos() * usual.as_nanos();
     let nanos = nanos.checked_div(beside.as_nanos()).unwrap_or_default();
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// How long each of several things took, in several rounds.
+#[derive(Debug)]
+pub(super) struct Times<K> {
+    each: BTreeMap<K, Vec<Duration>>,
+    /// Of all of them, by round.
+    means: Vec<Duration>,
+}
+
+impl<K> Default for Times<K> {
+    fn default() -> Self {
+        Self { each: BTreeMap::new(), means: Vec::new() }
+    }
+}
+
+impl<K: Ord> Times<K> {
+    /// Adds a round, in which not everything need have happened.
+    pub(super) fn add(&mut self, round: impl IntoIterator<Item = (K, Duration)>) {
+        let (mut sum, mut n) = (Duration::ZERO, 0);
+        for (key, time) in round {
+            (sum, n) = (sum + time, n + 1);
+            self.each.entry(key).or_default().push(time);
+        }
+        self.means.extend(sum.checked_div(n));
+    }
+
+    /// What each takes usually: its median, scaled so that the mean of all is
+    /// that of the usual round. In each round a few take long, seldom the same,
+    /// and no median knows of them.
+    pub(super) fn usual(self) -> BTreeMap<K, Duration> {
+        let mean = median(self.means);
+        let mut each: BTreeMap<_, _> =
+            self.each.into_iter().map(|(key, times)| (key, median(times))).collect();
+        let n = u32::try_from(each.len()).unwrap_or(u32::MAX);
+        let of_medians = each.values().sum::<Duration>().checked_div(n).unwrap_or_default();
+        each.values_mut().for_each(|time| *time = paired(*time, of_medians, mean));
+        each
+    }
 }
 
 /// The one in the middle; nothing of nothing.
@@ -333,5 +382,24 @@ impl Observer for Onlooker<'_> {
             (measured.tell, measured.hear) = (tell, hear);
         }
         self.started = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_now_and_then_counts() {
+        let mut times = Times::default();
+        for late in 0..3 {
+            // Another one is ten times as slow in each round.
+            times.add(
+                (0..3).map(|n| (n, Duration::from_nanos(if n == late { 1_000 } else { 100 }))),
+            );
+        }
+        let each = Duration::from_nanos(400);
+        assert_eq!(times.usual(), BTreeMap::from([(0, each), (1, each), (2, each)]));
+        assert_eq!(Times::<usize>::default().usual(), BTreeMap::new());
     }
 }

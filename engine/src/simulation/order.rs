@@ -5,7 +5,7 @@ use super::{
     turns::Virtual,
 };
 use crate::pace::Point;
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 /// One in so many steps, the worker that goes first is put last.
 const DEMOTED_ONCE_IN: usize = 40;
@@ -24,6 +24,8 @@ pub enum Order {
     Late,
     /// This worker, by number, only where nobody else gets on.
     Starve(usize),
+    /// All in a circle, each for so many transactions or until it has to wait.
+    Shifts(usize),
     /// Whoever is first by a virtual clock.
     Time(Arc<Costs>),
 }
@@ -35,6 +37,11 @@ pub(super) struct Chooser {
     chance: fastrand::Rng,
     /// Workers, who goes first in front.
     ranks: Vec<usize>,
+    /// Transactions that are done in this shift. Whoever is first finds the one
+    /// before at its end: the caller makes way for those who run ahead.
+    done: usize,
+    /// Whether the step under way is the last of one.
+    ends: bool,
 }
 
 impl Chooser {
@@ -42,7 +49,7 @@ impl Chooser {
         let mut chance = fastrand::Rng::with_seed(seed);
         let mut ranks: Vec<_> = (0..n_workers).collect();
         chance.shuffle(&mut ranks);
-        Self { order, chance, ranks }
+        Self { order, chance, ranks, done: usize::MAX, ends: false }
     }
 
     /// What it costs the worker `index` to take its next step.
@@ -88,6 +95,16 @@ impl Chooser {
             }),
             Order::Starve(starved) => {
                 circle.min_by_key(|index| (waits(*index), *index == *starved % n_workers))
+            }
+            Order::Shifts(length) => {
+                let ends = matches!(workers[last].pending, Point::Report | Point::Commit);
+                self.done += usize::from(mem::replace(&mut self.ends, ends));
+                if live(&last) && !waits(last) && self.done < *length {
+                    return Some(last);
+                }
+                (self.done, self.ends) = (0, false);
+                let next = circle.clone().find(|index| !waits(*index));
+                next.or_else(|| circle.next())
             }
             Order::Time(_) => circle.min_by_key(|index| (workers[*index].clock, *index)),
         }

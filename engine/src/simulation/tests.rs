@@ -103,6 +103,7 @@ fn orders(scene: &Scene) -> Vec<Order> {
         Order::Late,
         Order::Starve(0),
         Order::Starve(1),
+        Order::Shifts(2),
         Order::Time(costs),
     ]
 }

@@ -30,6 +30,7 @@ fn any_simulation() -> impl Strategy<Value = Simulation> {
         2 => Just(Order::Priorities),
         1 => Just(Order::Late),
         1 => (0..8usize).prop_map(Order::Starve),
+        1 => (1..8usize).prop_map(Order::Shifts),
     ];
     (2..=8usize, order, any::<u64>()).prop_map(|(workers, order, seed)| Simulation {
         workers,
