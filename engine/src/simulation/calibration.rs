@@ -321,10 +321,10 @@ fn looking() -> Duration {
 #[derive(Debug, Default)]
 struct Profiles {
     start: [Vec<Duration>; 2],
-    ahead: Times<usize>,
+    ahead: Times,
     /// Reads of each that ran ahead.
     n_reads: BTreeMap<usize, u64>,
-    steps: BTreeMap<PointKey, Times<usize>>,
+    steps: BTreeMap<PointKey, Times>,
 }
 
 /// A kind of step that is not running a transaction.

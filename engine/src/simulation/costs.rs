@@ -228,27 +228,21 @@ pub(super) fn paired(time: Duration, beside: Duration, usual: Duration) -> Durat
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// How long each of several things took, in several rounds.
-#[derive(Debug)]
-pub(super) struct Times<K> {
-    each: BTreeMap<K, Vec<Duration>>,
+/// How long the same took with each transaction, by position, in several rounds.
+#[derive(Debug, Default)]
+pub(super) struct Times {
+    each: BTreeMap<usize, Vec<Duration>>,
     /// Of all of them, by round.
     means: Vec<Duration>,
 }
 
-impl<K> Default for Times<K> {
-    fn default() -> Self {
-        Self { each: BTreeMap::new(), means: Vec::new() }
-    }
-}
-
-impl<K: Ord> Times<K> {
+impl Times {
     /// Adds a round, in which not everything need have happened.
-    pub(super) fn add(&mut self, round: impl IntoIterator<Item = (K, Duration)>) {
+    pub(super) fn add(&mut self, round: impl IntoIterator<Item = (usize, Duration)>) {
         let (mut sum, mut n) = (Duration::ZERO, 0);
-        for (key, time) in round {
+        for (position, time) in round {
             (sum, n) = (sum + time, n + 1);
-            self.each.entry(key).or_default().push(time);
+            self.each.entry(position).or_default().push(time);
         }
         self.means.extend(sum.checked_div(n));
     }
@@ -256,10 +250,10 @@ impl<K: Ord> Times<K> {
     /// What each takes usually: its median, scaled so that the mean of all is
     /// that of the usual round. In each round a few take long, seldom the same,
     /// and no median knows of them.
-    pub(super) fn usual(self) -> BTreeMap<K, Duration> {
+    pub(super) fn usual(self) -> BTreeMap<usize, Duration> {
         let mean = median(self.means);
         let mut each: BTreeMap<_, _> =
-            self.each.into_iter().map(|(key, times)| (key, median(times))).collect();
+            self.each.into_iter().map(|(position, times)| (position, median(times))).collect();
         let n = u32::try_from(each.len()).unwrap_or(u32::MAX);
         let of_medians = each.values().sum::<Duration>().checked_div(n).unwrap_or_default();
         each.values_mut().for_each(|time| *time = paired(*time, of_medians, mean));
@@ -400,6 +394,6 @@ mod tests {
         }
         let each = Duration::from_nanos(400);
         assert_eq!(times.usual(), BTreeMap::from([(0, each), (1, each), (2, each)]));
-        assert_eq!(Times::<usize>::default().usual(), BTreeMap::new());
+        assert_eq!(Times::default().usual(), BTreeMap::new());
     }
 }
