@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     root,
-    trie::{Node, NodeKind, NodeLog, NodeSource, TrieError, leaf_hash},
+    trie::{MAX_RLP_BYTES, Node, NodeKind, NodeLog, NodeSource, TrieError, leaf_hash},
 };
 use alloy_primitives::{B256, keccak256};
 use alloy_trie::Nibbles;
@@ -109,7 +109,7 @@ pub(super) fn is_leaf(node: &Node, hash: B256) -> bool {
 const LEAF_MASK_BYTES: usize = 2;
 
 /// Room for the longest record there is: that of a full branch.
-const MAX_RECORD_BYTES: usize = 534;
+const MAX_RECORD_BYTES: usize = MAX_RLP_BYTES + LEAF_MASK_BYTES;
 
 /// What a record is not.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ const MAX_HEADER_BYTES: usize = 3;
 
 /// Most bytes that a branch's RLP can have: children all found by hash, and no
 /// value.
-pub(super) const MAX_RLP_BYTES: usize = MAX_HEADER_BYTES + WIDTH * HASH_REFERENCE_BYTES + 1;
+pub(crate) const MAX_RLP_BYTES: usize = MAX_HEADER_BYTES + WIDTH * HASH_REFERENCE_BYTES + 1;
 
 /// Where the paths of keys part: a child for each next nibble.
 ///

@@ -43,6 +43,8 @@ pub use error::{TrieError, WitnessError};
 pub use proven::{ProvenState, ProvenStateError};
 pub use witness::WitnessState;
 
+#[cfg(feature = "rocksdb")]
+pub(crate) use branch::MAX_RLP_BYTES;
 pub(crate) use index::NodeIndex;
 pub(crate) use nodes::Node;
 #[cfg(feature = "rocksdb")]
