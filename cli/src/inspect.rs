@@ -14,7 +14,7 @@ use crate::{
     bench::{Loader, failed, jobs, workload},
     console::table,
 };
-use blockloom_benches::{Engines, Measurement, Protocol, Workload, WorkloadError, measure};
+use blockloom_benches::{Engines, Measurement, Protocol, Workload, WorkloadError, measure, median};
 use blockloom_engine::{BlockError, Calibration, Config, Costs, Engine, Mode, Order, Simulation};
 use blockloom_fixtures::workload::Parameters;
 use serde::Serialize;
@@ -200,8 +200,7 @@ fn simulated(
         let measured = measured / beside.stats.elapsed.as_secs_f64() * sequential;
         times.push(measured + run.time.as_secs_f64());
     }
-    times.sort_unstable_by(f64::total_cmp);
-    Ok(sequential / times[ROUNDS / 2])
+    Ok(sequential / median(&times))
 }
 
 fn refused(workload: &Workload, source: BlockError) -> CliError {

@@ -17,6 +17,7 @@
 
 mod states;
 
+use blockloom_benches::median;
 use blockloom_state::{LookedUp, Prepared, Store};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use states::{Shape, buffers, commit};
@@ -48,11 +49,6 @@ fn time<T>(run: impl FnOnce() -> T) -> Duration {
     let elapsed = start.elapsed();
     drop(made);
     elapsed
-}
-
-fn median(mut ratios: [f64; ROUNDS]) -> f64 {
-    ratios.sort_unstable_by(f64::total_cmp);
-    ratios[ROUNDS / 2]
 }
 
 fn tries(store: &Store, looked_up: &LookedUp) -> Prepared {
@@ -114,7 +110,8 @@ fn roots(criterion: &mut Criterion) {
                 let rounds = [(); ROUNDS].map(|()| {
                     let alone = time(hash);
                     let in_memory = time(|| pool.install(|| tries(&store, &looked_up)));
-                    let whole = time(|| pool.install(|| store.prepare(&block)));
+                    let whole =
+                        time(|| pool.install(|| store.prepare(&block)).expect("the store answers"));
                     [in_memory, whole].map(|taken| taken.as_secs_f64() / alone.as_secs_f64())
                 });
                 eprintln!(
@@ -123,8 +120,8 @@ fn roots(criterion: &mut Criterion) {
                     shape.name(),
                     hashed.count(),
                     pool.current_num_threads(),
-                    median(rounds.map(|[tries, _]| tries)),
-                    median(rounds.map(|[_, prepare]| prepare)),
+                    median(&rounds.map(|[tries, _]| tries)),
+                    median(&rounds.map(|[_, prepare]| prepare)),
                 );
             }
             commit(&store, &prepared);

@@ -164,11 +164,11 @@ impl Calibration {
         let waking = waking(block, rounds, &run)?;
         let beside = || engine.execute_beside(spec, block, base).map(drop);
         let crowding = crowding(rounds, &run, &beside)?;
+        let looking = looking();
         let steps = |sharing| {
             let config = Config { workers: 1, mode: Mode::Parallel, sharing, ..*engine.config() };
             let engine = started(block, Engine::new(config))?;
             let mut profiles = Profiles::default();
-            let looking = looking();
             // Whoever runs first finds caches cold.
             engine.execute_in_order(spec, block, base)?;
             for _ in 0..rounds.clamp(1, ROUNDS) {

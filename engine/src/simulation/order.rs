@@ -37,8 +37,8 @@ pub(super) struct Chooser {
     chance: fastrand::Rng,
     /// Workers, who goes first in front.
     ranks: Vec<usize>,
-    /// Transactions that are done in this shift. Whoever is first finds the one
-    /// before at its end: the caller makes way for those who run ahead.
+    /// Transactions that are done in this shift. Before the first more than any
+    /// has, so that the caller makes way for those who run ahead.
     done: usize,
     /// Whether the step under way is the last of one.
     ends: bool,
