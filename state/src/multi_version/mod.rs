@@ -4,127 +4,31 @@
 mod account;
 mod chain;
 mod index;
+mod location;
+mod reads;
 mod slot;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 pub use account::AccountWrite;
-
+pub use location::{AccountIdx, ReadError, Reader, SlotIdx, WriteSet};
 pub use stamp::Stamp;
 
 pub(crate) use account::{WrittenAccount, add_credit};
 pub(crate) use slot::WrittenSlot;
 
-use crate::{changes::AccountBasics, sync::Mutex};
+use crate::sync::Mutex;
 use account::AccountCell;
 use alloy_primitives::{Address, U256};
-use blockloom_scheduler::TxIdx;
-use chain::Interest;
 use foldhash::fast::RandomState;
 use index::Index;
+use location::{Written, dense};
 use revm::state::AccountInfo;
-use slot::{SlotCell, Source};
+use slot::SlotCell;
 use stamp::Raised;
 use std::hash::BuildHasher;
-
-/// An account's place in a [`MultiVersionMemory`]: dense, valid for its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountIdx(u32);
-
-impl AccountIdx {
-    /// The index with this position, which must come from
-    /// [`position`](Self::position).
-    ///
-    /// # Panics
-    ///
-    /// If `position` does not fit 32 bits, and later, where it is used, if the
-    /// memory has no such account.
-    #[must_use]
-    pub fn new(position: usize) -> Self {
-        Self(dense(position))
-    }
-
-    /// The position as a plain number, to travel through revm as an account id.
-    #[must_use]
-    pub const fn position(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// A slot's place in a [`MultiVersionMemory`]: dense, valid for its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SlotIdx(u32);
-
-fn dense(position: usize) -> u32 {
-    u32::try_from(position).expect("a block touches fewer than 2^32 locations")
-}
-
-/// Who reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reader {
-    /// Which transaction.
-    pub tx: TxIdx,
-    /// It runs long before its turn, so it wants to hear of the very first
-    /// write to what it reads.
-    pub is_early: bool,
-}
-
-impl From<TxIdx> for Reader {
-    fn from(tx: TxIdx) -> Self {
-        Self { tx, is_early: false }
-    }
-}
-
-/// Why a read has no value.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ReadError<E> {
-    /// The value is an estimate: this transaction is expected to write it
-    /// again.
-    Blocked(TxIdx),
-    /// The base state failed.
-    Base(E),
-}
-
-/// What one incarnation wrote, by location.
-#[derive(Clone, Debug, Default)]
-pub struct WriteSet {
-    /// Accounts whose basics changed, each once.
-    pub accounts: Vec<(AccountIdx, AccountWrite)>,
-    /// Slots that changed and their values, each once.
-    pub slots: Vec<(SlotIdx, U256)>,
-}
-
-impl WriteSet {
-    /// Empties the set and keeps its memory.
-    pub fn clear(&mut self) {
-        self.accounts.clear();
-        self.slots.clear();
-    }
-}
-
-/// Locations that a transaction's newest incarnation wrote.
-#[derive(Debug, Default)]
-struct Written {
-    accounts: Vec<AccountIdx>,
-    slots: Vec<SlotIdx>,
-}
-
-impl Written {
-    const fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.slots.is_empty()
-    }
-
-    fn clear(&mut self) {
-        self.accounts.clear();
-        self.slots.clear();
-    }
-
-    fn sort(&mut self) {
-        self.accounts.sort_unstable();
-        self.slots.sort_unstable();
-    }
-}
 
 /// Locations per transaction that a memory is made for, accounts and slots
 /// each. Mainnet's blocks touch about ten of either; more only cost a second
@@ -263,242 +167,5 @@ impl MultiVersionMemory {
         let hash = self.slot_hash(account, slot);
         let slot = self.slot_index.find(hash, self.is_slot(account, slot))?;
         self.slots[slot as usize].known_base()
-    }
-
-    /// The account as the transactions below `reader` left it, and the stamp
-    /// of that reading.
-    ///
-    /// Notes that `reader` looked, so that lower writers can tell it of a later
-    /// change; of credits only if `is_sender` says that this is the account it
-    /// is paid from: the others seldom care. Before the first write only early
-    /// readers are noted: the others find out when they compare stamps.
-    ///
-    /// Source: Block-STM, `MVMemory.read`.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError::Blocked`] at an estimate, [`ReadError::Base`] if `load`
-    /// fails.
-    pub fn read_account<E>(
-        &self,
-        account: AccountIdx,
-        reader: Reader,
-        is_sender: bool,
-        load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
-    ) -> Result<(Option<AccountInfo>, Stamp), ReadError<E>> {
-        let interest = if is_sender { Interest::Whole } else { Interest::Shape };
-        self.account_cell(account)
-            .read(reader, Some(interest), load)
-            .map_err(ReadError::Base)?
-            .map_err(ReadError::Blocked)
-    }
-
-    /// The slot as the transactions below `reader` left it: zero where one of
-    /// them destroyed or created the account since; and the stamp of that
-    /// reading. Notes that `reader` looked, as
-    /// [`read_account`](Self::read_account) does.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError::Blocked`] at an estimate, [`ReadError::Base`] if `load`
-    /// fails.
-    pub fn read_slot<E>(
-        &self,
-        slot: SlotIdx,
-        reader: Reader,
-        load: impl FnOnce(Address, U256) -> Result<U256, E>,
-    ) -> Result<(U256, Stamp), ReadError<E>> {
-        self.slot_value(slot, reader, true, load)
-    }
-
-    /// The account as `reader`, below whom everything is final, finds it.
-    ///
-    /// # Errors
-    ///
-    /// Whatever `load` answers.
-    ///
-    /// # Panics
-    ///
-    /// If a transaction below is not final.
-    pub fn final_account<E>(
-        &self,
-        account: AccountIdx,
-        reader: TxIdx,
-        load: impl FnOnce(Address) -> Result<Option<AccountInfo>, E>,
-    ) -> Result<Option<AccountInfo>, E> {
-        let read = self.account_cell(account).read(reader.into(), None, load)?;
-        Ok(read.unwrap_or_else(|writer| panic!("{writer} below {reader} is not final")).0)
-    }
-
-    /// The slot as `reader`, below whom everything is final, finds it.
-    ///
-    /// # Errors
-    ///
-    /// Whatever `load` answers.
-    ///
-    /// # Panics
-    ///
-    /// If a transaction below is not final.
-    pub fn final_slot<E>(
-        &self,
-        slot: SlotIdx,
-        reader: TxIdx,
-        load: impl FnOnce(Address, U256) -> Result<U256, E>,
-    ) -> Result<U256, E> {
-        match self.slot_value(slot, reader.into(), false, load) {
-            Ok((value, _)) => Ok(value),
-            Err(ReadError::Base(error)) => Err(error),
-            Err(ReadError::Blocked(writer)) => panic!("{writer} below {reader} is not final"),
-        }
-    }
-
-    fn slot_value<E>(
-        &self,
-        slot: SlotIdx,
-        reader: Reader,
-        register: bool,
-        load: impl FnOnce(Address, U256) -> Result<U256, E>,
-    ) -> Result<(U256, Stamp), ReadError<E>> {
-        let cell = self.slot_cell(slot);
-        let account = self.account_cell(cell.account);
-        let wipe = self.newest_wipe(account, reader.tx).map_err(ReadError::Blocked)?;
-        let (source, stamp) = cell.source(reader, wipe, register).map_err(ReadError::Blocked)?;
-        let value = match source {
-            Source::Written(value) => value,
-            Source::Wiped => U256::ZERO,
-            Source::Base if account.is_base_wiped() => cell.known_base().unwrap_or_default(),
-            Source::Base => {
-                cell.base(|| load(account.address, cell.slot)).map_err(ReadError::Base)?
-            }
-        };
-        Ok((value, stamp))
-    }
-
-    fn newest_wipe(&self, account: &AccountCell, reader: TxIdx) -> Result<Option<TxIdx>, TxIdx> {
-        if self.any_wiped.is_raised() { account.newest_wipe(reader) } else { Ok(None) }
-    }
-
-    /// Whether no write has reached the account since a read with this stamp.
-    #[must_use]
-    pub fn is_account_unchanged(&self, account: AccountIdx, stamp: Stamp) -> bool {
-        self.account_cell(account).stamp() == stamp
-    }
-
-    /// Whether no write has reached the slot since a read with this stamp, nor
-    /// ever a wipe the account it belongs to.
-    #[must_use]
-    pub fn is_slot_unchanged(&self, slot: SlotIdx, stamp: Stamp) -> bool {
-        let cell = self.slot_cell(slot);
-        cell.stamp() == stamp
-            && !(self.any_wiped.is_raised() && self.account_cell(cell.account).was_ever_wiped())
-    }
-
-    /// The account as `reader` would find it now, without noting anything;
-    /// `None` if that cannot be said.
-    #[must_use]
-    pub fn peek_account(
-        &self,
-        account: AccountIdx,
-        reader: TxIdx,
-    ) -> Option<Option<AccountBasics>> {
-        self.account_cell(account).peek(reader)
-    }
-
-    /// The slot as `reader` would find it now, without noting anything; `None`
-    /// if that cannot be said.
-    #[must_use]
-    pub fn peek_slot(&self, slot: SlotIdx, reader: TxIdx) -> Option<U256> {
-        let unknown = |_, _| Err(());
-        self.slot_value(slot, reader.into(), false, unknown).ok().map(|(value, _)| value)
-    }
-
-    /// Publishes what the newest incarnation of `writer` wrote, in place of
-    /// what earlier ones did, and adds to `overtaken` the transactions that
-    /// have read something older. Empties `writes`. All transactions below
-    /// `committed` are final, and nobody reads as one of them any more.
-    ///
-    /// Source: Block-STM, `MVMemory.record`.
-    pub fn publish(
-        &self,
-        writer: TxIdx,
-        writes: &mut WriteSet,
-        committed: TxIdx,
-        overtaken: &mut Vec<TxIdx>,
-    ) {
-        if writes.accounts.iter().any(|(_, write)| write.is_wipe()) {
-            self.any_wiped.raise();
-        }
-        let mut written = self.written[writer.position()].lock();
-        let before = (!written.is_empty()).then(|| std::mem::take(&mut *written));
-        written.accounts.extend(writes.accounts.iter().map(|(account, _)| *account));
-        written.slots.extend(writes.slots.iter().map(|(slot, _)| *slot));
-        for (account, write) in writes.accounts.drain(..) {
-            self.account_cell(account).publish(writer, write, committed, overtaken);
-        }
-        for (slot, value) in writes.slots.drain(..) {
-            self.slot_cell(slot).publish(writer, value, committed, overtaken);
-        }
-        if let Some(before) = before {
-            written.sort();
-            self.withdraw(writer, &before, &written, overtaken);
-        }
-    }
-
-    /// Takes back what `writer` wrote at locations of `written` that are not in
-    /// `now`, which is sorted.
-    fn withdraw(
-        &self,
-        writer: TxIdx,
-        written: &Written,
-        now: &Written,
-        overtaken: &mut Vec<TxIdx>,
-    ) {
-        for account in &written.accounts {
-            if now.accounts.binary_search(account).is_err() {
-                self.account_cell(*account).withdraw(writer, overtaken);
-            }
-        }
-        for slot in &written.slots {
-            if now.slots.binary_search(slot).is_err() {
-                self.slot_cell(*slot).withdraw(writer, overtaken);
-            }
-        }
-    }
-
-    /// Turns what `writer` last published into estimates.
-    ///
-    /// Source: Block-STM, `MVMemory.convert_writes_to_estimates`.
-    pub fn mark_estimates(&self, writer: TxIdx) {
-        let written = self.written[writer.position()].lock();
-        for account in &written.accounts {
-            self.account_cell(*account).estimate(writer);
-        }
-        for slot in &written.slots {
-            self.slot_cell(*slot).estimate(writer);
-        }
-    }
-
-    /// What the transactions below `end`, which are final, left in accounts;
-    /// in no order.
-    pub(crate) fn written_accounts(&self, end: TxIdx) -> impl Iterator<Item = WrittenAccount<'_>> {
-        self.accounts.iter().filter_map(move |(_, cell)| cell.written(end))
-    }
-
-    /// What they left in slots, but for those wiped later, each with the
-    /// account it belongs to as that was before the block; in no order.
-    pub(crate) fn written_slots(
-        &self,
-        end: TxIdx,
-    ) -> impl Iterator<Item = (Address, &Option<AccountInfo>, WrittenSlot)> {
-        let any_wiped = self.any_wiped.is_raised();
-        let accounts = &self.accounts;
-        self.slots.iter().filter_map(move |(_, cell)| {
-            let written = cell.written(end)?;
-            let account = &accounts[written.account.position()];
-            if any_wiped && account.last_wipe(end).is_some_and(|wipe| written.writer < wipe) {
-                return None;
-            }
-            Some((account.address, account.known_base().unwrap_or(&None), written))
-        })
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use blockloom_scheduler::TxIdx;
 use std::convert::Infallible;
 
 const ACCOUNT: Address = Address::repeat_byte(0xaa);
