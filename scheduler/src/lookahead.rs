@@ -157,10 +157,13 @@ impl Lookahead {
     }
 
     /// Running ahead with `tx` was in vain: those like it are in each other's
-    /// way, or scouts too far ahead.
+    /// way, or, as long as it does not look like that, scouts too far ahead.
     pub fn note_conflict(&self, tx: TxIdx) {
-        self.quarrel(tx).grow();
-        self.distance.shrink();
+        let quarrel = self.quarrel(tx);
+        if !quarrel.is_high() {
+            self.distance.shrink();
+        }
+        quarrel.grow();
     }
 
     fn quarrel(&self, tx: TxIdx) -> &Quarrel {
@@ -203,22 +206,22 @@ impl Lookahead {
         (tx > self.prefix.get() && self.stages[tx.position()].claim()).then_some(tx)
     }
 
-    /// Takes a transaction that nobody has begun and that does not surely need
-    /// one which is not final, for the worker at the frontier while it waits
-    /// for `at`: what may take long first, then the lowest above `tried`, which
-    /// moves on.
-    pub fn claim_after(&self, at: TxIdx, tried: &mut TxIdx) -> Option<TxIdx> {
+    /// Takes the lowest transaction above `tried`, which moves on, that nobody has
+    /// begun and that does not surely need what is not visible: for the worker at
+    /// the frontier while it has to wait, to whom that of a lower transaction is
+    /// visible if `sees` says so.
+    ///
+    /// In order, so that what it runs may rest on what it ran before; scouts begin
+    /// with what may take long.
+    pub fn claim_after(&self, tried: &mut TxIdx, sees: impl Fn(TxIdx) -> bool) -> Option<TxIdx> {
         if self.is_stopped() {
             return None;
-        }
-        if let Some(tx) = self.claim_long() {
-            return Some(tx);
         }
         // Ends with the block.
         while tried.position() + 1 < self.turns.len() {
             *tried = tried.next();
             let tx = *tried;
-            if self.may_start(tx, &|lower| lower < at) && self.stages[tx.position()].claim() {
+            if self.may_start(tx, &sees) && self.stages[tx.position()].claim() {
                 return Some(tx);
             }
         }
@@ -292,7 +295,7 @@ mod tests {
     #[test]
     fn scouts_that_are_too_far_ahead_wait_for_the_frontier() {
         let lookahead = Lookahead::new(10, 1, []);
-        (0..20).for_each(|_| lookahead.note_conflict(tx(9)));
+        (0..20).for_each(|n| lookahead.note_conflict(tx(n % 10)));
         assert_eq!(claims(&lookahead, |_| true), [1, 2]);
         for position in 0..3 {
             lookahead.arrive(tx(position));
@@ -319,12 +322,21 @@ mod tests {
         let known = [Hint::None, Hint::None, Hint::None, Hint::Long];
         let lookahead = Lookahead::new(4, 1, hints(&known));
         assert_eq!(claims(&lookahead, |_| false), [3, 1, 2]);
-        let lookahead = Lookahead::new(4, 1, hints(&known));
+    }
+
+    #[test]
+    fn a_frontier_that_waits_runs_on_in_order() {
+        let known = [Hint::None, Hint::None, Hint::After(tx(1)), Hint::Long, Hint::None];
+        let lookahead = Lookahead::new(5, 1, hints(&known));
         let mut tried = tx(0);
-        assert_eq!(lookahead.claim_after(tx(0), &mut tried), Some(tx(3)));
-        assert_eq!(lookahead.claim_after(tx(0), &mut tried), Some(tx(1)));
+        assert_eq!(lookahead.claim_after(&mut tried, |_| false), Some(tx(1)));
+        assert_eq!(lookahead.claim_after(&mut tried, |lower| lower == tx(1)), Some(tx(2)));
+        assert_eq!(lookahead.claim_after(&mut tried, |_| false), Some(tx(3)));
         lookahead.stop();
-        assert_eq!(lookahead.claim_after(tx(0), &mut tried), None);
+        assert_eq!(lookahead.claim_after(&mut tried, |_| false), None);
+        let lookahead = Lookahead::new(5, 1, hints(&known));
+        let mut tried = tx(1);
+        assert_eq!(lookahead.claim_after(&mut tried, |_| false), Some(tx(3)));
     }
 
     #[test]
@@ -337,6 +349,14 @@ mod tests {
         assert_eq!(claims(&lookahead, |_| true), [1, 2, 3]);
         lookahead.give_back(tx(3));
         assert_eq!(lookahead.arrive(tx(3)), Arrival::Untried);
+    }
+
+    #[test]
+    fn a_quarrel_keeps_nobody_else_back() {
+        let lookahead = Lookahead::new(40, 1, []);
+        (0..20).for_each(|_| lookahead.note_conflict(tx(0)));
+        let far = |n: u32| claims(&lookahead, |_| true).iter().any(|at| *at >= n as usize);
+        assert!(far(10), "two conflicts, which no quarrel explains, count");
     }
 
     #[test]

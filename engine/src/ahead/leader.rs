@@ -131,8 +131,13 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
                 let error = self.board.error.lock().take();
                 error.map_or(Ok(()), Err)?;
             }
-            match lookahead.claim_after(tx, &mut tried) {
-                Some(other) => self.run_ahead(other),
+            let foresight = &mut self.speculator.view().foresight;
+            let sees = |lower| lower < tx || foresight.sees(lower);
+            match lookahead.claim_after(&mut tried, sees) {
+                Some(other) => {
+                    foresight.wait_for(tx, self.board);
+                    self.run_ahead(other);
+                }
                 None => self.pace.spin(),
             }
         }
@@ -146,6 +151,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
         let mut outcome = self.spare.pop().unwrap_or_default();
         mem::swap(&mut outcome.seen, &mut self.speculator.view().seen);
         outcome.fill(None, run, self.board.wants_states);
+        self.speculator.view().foresight.ran(tx, &outcome);
         self.pace.at(Point::Report, tx);
         self.board.leave(tx, outcome);
     }

@@ -7,6 +7,10 @@
 //! what that one saw with the state as it is now; if nothing differs, the
 //! result is final without running it, else the leader runs it like any other.
 //!
+//! Where a scout is still at a transaction when the leader comes to it, the
+//! leader runs others ahead meanwhile, one after another
+//! ([`Foresight`](foresight::Foresight)).
+//!
 //! No location is shared between workers while they run. What becomes final at
 //! the frontier is told in short ([`News`](board::News)), and scouts take it
 //! over between two transactions. So a transaction costs the leader what it
@@ -20,6 +24,7 @@
 
 mod board;
 mod ears;
+mod foresight;
 mod gate;
 mod leader;
 mod scout;

@@ -1,6 +1,6 @@
 //! The state as an execution ahead of its turn sees it.
 
-use super::ears::Ears;
+use super::{ears::Ears, foresight::Foresight};
 use crate::{
     listening::Listening,
     pace::{Pace, Point},
@@ -18,13 +18,15 @@ use revm::{
 };
 use std::{cell::RefCell, fmt};
 
-/// A revm database that reads one worker's own block state, and remembers every
-/// answer.
+/// A revm database that reads one worker's own block state, or the leader's and
+/// what it foresees, and remembers every answer.
 ///
 /// revm's journal asks for each location once per transaction and repeats that
 /// answer itself.
 pub(crate) struct Sight<'m, 'a, B, P> {
     state: &'m RefCell<BlockState<B>>,
+    /// Lies over that; a scout has it in its own state.
+    pub(crate) foresight: Foresight,
     lookahead: &'m Lookahead,
     /// Whoever runs for long wants to hear what becomes final meanwhile.
     ears: Option<&'m Ears<'m, 'a>>,
@@ -42,7 +44,7 @@ impl<B, P> fmt::Debug for Sight<'_, '_, B, P> {
 }
 
 impl<'m, 'a, B, P: Pace> Sight<'m, 'a, B, P> {
-    /// A view of the state at the frontier, which does not change meanwhile.
+    /// The leader's view, which does not change while it runs something ahead.
     pub(crate) fn new(
         state: &'m RefCell<BlockState<B>>,
         lookahead: &'m Lookahead,
@@ -51,6 +53,7 @@ impl<'m, 'a, B, P: Pace> Sight<'m, 'a, B, P> {
         let (seen, notes) = (Seen::default(), Notes::default());
         Self {
             state,
+            foresight: Foresight::default(),
             lookahead,
             ears: None,
             seen,
@@ -121,7 +124,10 @@ impl<B: DatabaseRef<Error = BaseStateError>, P: Pace> Database for Sight<'_, '_,
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Stop> {
         self.go_on()?;
-        let (info, is_base) = self.state.borrow_mut().read_account(address)?;
+        let (info, is_base) = match self.foresight.account(&address) {
+            Some(info) => (info, false),
+            None => self.state.borrow_mut().read_account(address)?,
+        };
         let seen = info.as_ref().map(AccountBasics::from);
         let observed = Observed::Whole;
         self.seen.accounts.push(SeenAccount { address, seen, observed, is_base });
@@ -130,12 +136,18 @@ impl<B: DatabaseRef<Error = BaseStateError>, P: Pace> Database for Sight<'_, '_,
 
     fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Stop> {
         // Code is named by its hash: a constant, not a read.
-        Ok(self.state.borrow().read_code(code_hash)?)
+        match self.foresight.code(&code_hash) {
+            Some(code) => Ok(code),
+            None => Ok(self.state.borrow().read_code(code_hash)?),
+        }
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Stop> {
         self.go_on()?;
-        let (seen, is_base) = self.state.borrow_mut().read_slot(address, slot)?;
+        let (seen, is_base) = match self.foresight.slot(&address, slot) {
+            Some(seen) => (seen, false),
+            None => self.state.borrow_mut().read_slot(address, slot)?,
+        };
         self.seen.slots.push(SeenSlot { address, slot, seen, is_base });
         Ok(seen)
     }

@@ -300,7 +300,7 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
                 }
             }
             self.serve(database);
-            if !self.run_other(tx, &mut tried) {
+            if !self.run_other(&mut tried) {
                 idle.wait();
             }
         }
@@ -314,14 +314,13 @@ impl<E: PlanFactory, S: Strategy<E>> Frontier<E, S> {
         Duration::from_nanos(gas_limit.saturating_mul(NANOS_PER_GAS)).max(MIN_PATIENCE)
     }
 
-    /// Runs something else than `tx` ahead; `false` if there is nothing, or
-    /// nobody to do it.
-    fn run_other(&mut self, tx: TxIdx, tried: &mut TxIdx) -> bool {
+    /// Runs something above `tried` ahead, which moves on; `false` if there is
+    /// nothing, or nobody to do it.
+    fn run_other(&mut self, tried: &mut TxIdx) -> bool {
         let Some(own) = self.own.get() else { return false };
-        let Some(other) = self.board.bulletin.lookahead.claim_after(tx, tried) else {
-            return false;
-        };
         own.hear();
+        let lookahead = &self.board.bulletin.lookahead;
+        let Some(other) = lookahead.claim_after(tried, own.sees()) else { return false };
         if !own.run(other) {
             self.own = Own::Nobody;
         }

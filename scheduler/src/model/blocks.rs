@@ -196,7 +196,7 @@ impl Excursion {
                 Arrival::Running => {}
                 arrival => return arrival,
             }
-            match self.lookahead.claim_after(tx, &mut tried) {
+            match self.lookahead.claim_after(&mut tried, |lower| lower < tx) {
                 Some(other) => self.run(other),
                 None => thread::yield_now(),
             }

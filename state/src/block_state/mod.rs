@@ -62,6 +62,13 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         }
     }
 
+    /// Forgets all that was committed, taken over and read, but for what was
+    /// collected for an access list.
+    pub fn forget(&mut self) {
+        self.accounts.clear();
+        self.code.clear();
+    }
+
     /// Starts collecting a block access list (EIP-7928).
     pub fn build_access_list(&mut self) {
         self.access_list = BalState::default().with_bal_builder();
@@ -205,6 +212,20 @@ impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
         let is_zero = entry.wiped || entry.before.is_none();
         let known = entry.slots.get(&slot).map(|slot| slot.now);
         known.or_else(|| is_zero.then_some(U256::ZERO))
+    }
+
+    /// The account as of now, with its code if that is at hand; `None` if it is
+    /// not known, or the same as before the block but for its slots.
+    #[must_use]
+    pub fn written_account(&self, address: &Address) -> Option<Option<AccountInfo>> {
+        let entry = self.accounts.get(address).filter(|entry| !entry.is_unchanged())?;
+        Some(entry.now.clone())
+    }
+
+    /// Code that was deployed here.
+    #[must_use]
+    pub fn written_code(&self, code_hash: &B256) -> Option<Bytecode> {
+        self.code.get(code_hash).cloned()
     }
 
     /// Takes over what one transaction did that ran on another state like this
