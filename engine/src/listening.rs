@@ -1,7 +1,13 @@
 //! When whoever runs a transaction ahead of its turn listens to the news.
 
+use revm::context_interface::result::ExecutionResult;
+
 /// Reads after which an execution listens again, at least.
 const EVERY: usize = 16;
+
+/// Gas from which on an execution listens once more at its end: some twenty
+/// microseconds.
+const MUCH_GAS: u64 = 80_000;
 
 /// How long one execution goes on before it listens again: news may tell that
 /// something it read is stale, but looking through all that was read takes
@@ -25,6 +31,13 @@ impl Listening {
             self.at = n_reads + EVERY;
         }
         is_due
+    }
+
+    /// Whether it is time after an execution with this result. Who runs for long
+    /// without reading has heard of nothing meanwhile, and its result may be
+    /// stale before anybody has seen it.
+    pub(crate) fn is_due_after<H>(result: &ExecutionResult<H>) -> bool {
+        result.tx_gas_used() >= MUCH_GAS
     }
 
     /// There was news, for which all reads are looked through: half as many

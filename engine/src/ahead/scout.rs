@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     idle::Idle,
+    listening::Listening,
     output::ExecutionStats,
     pace::{Mistake, Pace, Point},
     speculative::{Run, Speculator},
@@ -96,7 +97,14 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P
             assert!(!self.pace.makes(Mistake::Panic), "a test has this worker panic");
             speculator.view().begin(tx);
             let run = speculator.run(transactions.env(tx.position()));
-            if matches!(run, Run::Stale) && attempts < ATTEMPTS && !lookahead.is_stopped() {
+            let is_stale = match &run {
+                Run::Stale => true,
+                Run::Done { result, .. } => {
+                    Listening::is_due_after(&result.result) && self.is_outdated(speculator.view())
+                }
+                Run::Blocked(_) | Run::Failed => false,
+            };
+            if is_stale && attempts < ATTEMPTS && !lookahead.is_stopped() {
                 stats.aborts += 1;
                 if plan.is_long(transactions, tx.position()) {
                     return None;
@@ -108,6 +116,13 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P
             outcome.fill(Some(self.id), run, *wants_states);
             return Some(outcome);
         }
+    }
+
+    /// Whether what became final while a run was under way contradicts what it
+    /// saw. Who runs for long without reading hears of nothing meanwhile.
+    fn is_outdated(&self, sight: &Sight<'m, 'a, B, P>) -> bool {
+        let mut state = self.state.borrow_mut();
+        self.ears.hear(&mut state) && sight.seen.is_surely_stale(&state)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     strategy::{PlanFactory, Speculate, Strategy},
     view::AheadView,
 };
-use crate::idle::Idle;
+use crate::{idle::Idle, listening::Listening};
 use alloy_evm::EvmEnv;
 use blockloom_scheduler::{Stretch, TxIdx};
 use blockloom_state::Delta;
@@ -66,9 +66,7 @@ impl<E: PlanFactory, S: Strategy<E>> Scout<E, S> {
         let (mut stretch, mut idle) = (Stretch::default(), Idle::default());
         while !lookahead.is_over() {
             self.hear();
-            let heard = self.speculator.view().heard();
-            let sees = |tx: TxIdx| tx < heard || self.ran[tx.position()];
-            let Some(tx) = lookahead.claim(&mut stretch, sees) else {
+            let Some(tx) = lookahead.claim(&mut stretch, self.sees()) else {
                 idle.wait();
                 continue;
             };
@@ -82,6 +80,12 @@ impl<E: PlanFactory, S: Strategy<E>> Scout<E, S> {
     /// Takes over what became final.
     pub(super) fn hear(&mut self) {
         self.speculator.view().hear();
+    }
+
+    /// Whether it sees what a transaction left.
+    pub(super) fn sees(&mut self) -> impl Fn(TxIdx) -> bool {
+        let heard = self.speculator.view().heard();
+        move |tx| tx < heard || self.ran[tx.position()]
     }
 
     /// Runs `tx`, which was claimed, and leaves its outcome, or gives it back;
@@ -111,14 +115,20 @@ impl<E: PlanFactory, S: Strategy<E>> Scout<E, S> {
         for _ in 0..ATTEMPTS {
             self.speculator.view().begin(tx);
             let env = self.board.transactions[tx.position()].clone();
-            if let Some(speculation) = self.speculator.run(env) {
+            let speculation = self.speculator.run(env);
+            let is_outdated = speculation
+                .as_ref()
+                .is_some_and(|done| Listening::is_due_after(&done.result.result))
+                && self.speculator.view().is_outdated();
+            if let Some(speculation) = speculation.filter(|_| !is_outdated) {
                 let reads = self.speculator.view().take_reads();
                 let moved = reads.moved();
                 let is_moved = |of: &_| moved.binary_search(of).is_ok();
                 let delta = Delta::of(&speculation.result.state, is_moved);
                 return Ok(Some(Found { speculation, reads, delta }));
             }
-            if !self.speculator.view().gave_up() || self.board.bulletin.lookahead.is_stopped() {
+            let gave_up = is_outdated || self.speculator.view().gave_up();
+            if !gave_up || self.board.bulletin.lookahead.is_stopped() {
                 return Ok(None);
             }
             if self.board.is_long(tx) {

@@ -99,11 +99,15 @@ impl AheadView {
 
     /// Listens, now and then, and knows afterwards whether a read is stale.
     fn hears_it_is_stale(&mut self) -> bool {
-        let n_reads = self.reads.len();
-        if !self.listening.is_due(n_reads) || !self.ears.hear(&self.bulletin, &mut self.state) {
+        self.listening.is_due(self.reads.len()) && self.is_outdated()
+    }
+
+    /// Whether what became final since it last listened contradicts a read.
+    pub(super) fn is_outdated(&mut self) -> bool {
+        if !self.ears.hear(&self.bulletin, &mut self.state) {
             return false;
         }
-        self.listening.had_news(n_reads);
+        self.listening.had_news(self.reads.len());
         self.reads.are_surely_stale(&self.state)
     }
 }
