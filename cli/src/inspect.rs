@@ -6,7 +6,10 @@
 //! and run the real transactions; only the clock is made up: it moves by those
 //! costs. The stages around the parallel part are measured as they are.
 //!
-//! Where the machine has the cores, real workers are measured as well, in turns
+//! What working beside another core adds to each step is one factor, such that two
+//! virtual workers come to what two real ones do.
+//!
+//! Where the machine has the cores, real workers are measured once more, in turns
 //! with the sequential path, and stand beside what was simulated.
 
 use crate::{
@@ -14,11 +17,11 @@ use crate::{
     bench::{Loader, failed, jobs, workload},
     console::table,
 };
-use blockloom_benches::{Engines, Measurement, Protocol, Workload, WorkloadError, measure, median};
-use blockloom_engine::{BlockError, Calibration, Config, Costs, Engine, Mode, Order, Simulation};
+use blockloom_benches::{Engines, Measurement, Protocol, Workload, WorkloadError, measure};
+use blockloom_engine::{BlockError, Calibration, Config, Costs, Engine, Mode};
 use blockloom_fixtures::workload::Parameters;
 use serde::Serialize;
-use std::{num::NonZero, sync::Arc, thread, time::Duration};
+use std::{num::NonZero, thread, time::Duration};
 
 /// Simulations of each worker count; the median counts.
 const ROUNDS: usize = 15;
@@ -105,7 +108,15 @@ pub fn inspect(args: &InspectArgs, console: &mut Console<'_>) -> Result<Vec<Insp
         let speedups = args.simulate.iter().map(|workers| {
             let measured = measured.iter().find(|one| one.workers == *workers);
             let measured = measured.map(|one| one.ratio);
-            let simulated = simulated(&engine, &workload, &costs, *workers)?;
+            let simulated = engine
+                .predict(
+                    &workload.spec,
+                    &workload.block,
+                    &workload.base,
+                    (&costs, *workers),
+                    ROUNDS,
+                )
+                .map_err(|source| refused(&workload, source))?;
             Ok(Speedup {
                 workers: *workers,
                 simulated,
@@ -176,31 +187,6 @@ fn measured(
     let protocol = Protocol { samples: args.samples, ..Protocol::default() };
     let rounds = measure(workload, &workload.base, engines, &protocol, || {}).map_err(failed)?;
     Ok(Measurement::of(workload, &rounds))
-}
-
-/// Speedup with so many virtual workers. What is no virtual time is measured,
-/// each time beside a sequential run of the same moment.
-fn simulated(
-    engine: &Engine,
-    workload: &Workload,
-    costs: &Arc<Costs>,
-    workers: usize,
-) -> Result<f64, CliError> {
-    let order = Order::Time(Arc::clone(costs));
-    let simulation = Simulation { workers, order, seed: 0 };
-    let Workload { spec, block, base, .. } = workload;
-    let refused = |source| refused(workload, source);
-    let sequential = costs.sequential.as_secs_f64();
-    let mut times = Vec::with_capacity(ROUNDS);
-    for _ in 0..ROUNDS {
-        let beside = engine.execute_sequential(spec, block, base).map_err(refused)?;
-        let run = engine.simulate(spec, block, base, &simulation);
-        let stats = run.result.map_err(refused)?.stats;
-        let measured = stats.elapsed.saturating_sub(stats.stages.parallel).as_secs_f64();
-        let measured = measured / beside.stats.elapsed.as_secs_f64() * sequential;
-        times.push(measured + run.time.as_secs_f64());
-    }
-    Ok(sequential / median(&times))
 }
 
 fn refused(workload: &Workload, source: BlockError) -> CliError {

@@ -235,30 +235,9 @@ impl Engine {
         block: &RecoveredBlock,
         base: &dyn AnySnapshot,
     ) -> Result<Executed, BlockError> {
-        self.execute_with(self.code(), spec, block, base)
-    }
-
-    /// The same beside somebody who does it on another core, with code of its
-    /// own.
-    pub(crate) fn execute_beside(
-        &self,
-        spec: &ChainSpec,
-        block: &RecoveredBlock,
-        base: &dyn AnySnapshot,
-    ) -> Result<Executed, BlockError> {
-        self.execute_with(&self.codes.of_scout(0), spec, block, base)
-    }
-
-    fn execute_with(
-        &self,
-        code: &CodeCache,
-        spec: &ChainSpec,
-        block: &RecoveredBlock,
-        base: &dyn AnySnapshot,
-    ) -> Result<Executed, BlockError> {
         self.guarded(spec, block, |stock| {
             let mut stats = ExecutionStats::default();
-            let reader = open_reader(base, code, block.header().number)?;
+            let reader = open_reader(base, self.code(), block.header().number)?;
             let output = stock.run(reader, None, &mut stats)?;
             Ok((output, stats))
         })

@@ -10,26 +10,22 @@
 use super::{
     Order, Simulation,
     costs::{Costs, Shared, Times, median, nanos, paired},
+    scene::Scene,
     turns::{Profile, Step, Turns, VirtualCrew},
 };
 use crate::{
-    block::RecoveredBlock,
-    chain_spec::ChainSpec,
     config::{Config, Mode, Sharing},
     crew::Crew,
-    engine::Engine,
-    error::{BlockError, InternalError},
+    error::BlockError,
     idle::Idle,
     pace::{Pace, Point},
 };
 use blockloom_scheduler::TxIdx;
-use blockloom_state::AnySnapshot;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
-    hint,
     num::NonZero,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -39,6 +35,17 @@ const ROUNDS: usize = 15;
 
 /// Transactions that a worker has to itself while steps are timed.
 const SHIFT: usize = 16;
+
+/// Times that two virtual workers are compared with two real ones, and what
+/// working on two cores adds is corrected.
+const FITS: usize = 4;
+
+/// Bounds on what that may come to, in thousandths.
+const LEAST_CROWDING: u64 = 500;
+const MOST_CROWDING: u64 = 4_000;
+
+/// Rounds of real workers that do not count.
+const WARM_UPS: usize = 2;
 
 /// Looks at the clock, of which the median is taken.
 const LOOKS: usize = 1_000;
@@ -52,8 +59,8 @@ const WAITS: usize = 25;
 pub struct Calibration {
     /// Until a thread that was asleep works.
     pub waking: Duration,
-    /// Thousandths of what something takes alone that it takes while another
-    /// core is at work on the same block.
+    /// Thousandths of what a step takes alone that it takes while another core is
+    /// at work on the same block.
     pub crowding: u64,
     /// Rounds of waiting; later ones take as long as the last.
     pub waits: Vec<Duration>,
@@ -150,62 +157,47 @@ impl Calibration {
         }
     }
 
-    /// Measures all of it, while nothing else is at work, as far as that is up
-    /// to the caller.
+    /// Completes `costs`, while nothing else is at work, as far as that is up to
+    /// the caller.
     pub(super) fn measure(
-        engine: &Engine,
-        spec: &ChainSpec,
-        block: &RecoveredBlock,
-        base: &dyn AnySnapshot,
-        costs: &Costs,
+        scene: &Scene<'_>,
+        mut costs: Costs,
         rounds: usize,
-    ) -> Result<Self, BlockError> {
-        let run = || engine.execute_in_order(spec, block, base).map(|run| run.stats.elapsed);
-        let waking = waking(block, rounds, &run)?;
-        let beside = || engine.execute_beside(spec, block, base).map(drop);
-        let crowding = crowding(rounds, &run, &beside)?;
+    ) -> Result<Arc<Costs>, BlockError> {
         let looking = looking();
         let steps = |sharing| {
-            let config = Config { workers: 1, mode: Mode::Parallel, sharing, ..*engine.config() };
-            let engine = started(block, Engine::new(config))?;
+            let engine = scene.engine(|config| Config {
+                workers: 1,
+                mode: Mode::Parallel,
+                sharing,
+                ..config
+            })?;
+            let scene = Scene { engine: &engine, ..*scene };
             let mut profiles = Profiles::default();
             // Whoever runs first finds caches cold.
-            engine.execute_in_order(spec, block, base)?;
+            scene.in_order()?;
             for _ in 0..rounds.clamp(1, ROUNDS) {
-                let beside = engine.execute_in_order(spec, block, base)?.stats.elapsed;
+                let beside = scene.in_order()?;
                 let usual =
                     |time: Duration| paired(time.saturating_sub(looking), beside, costs.sequential);
-                profiles.add(&profile(&engine, spec, block, base)?, usual);
+                profiles.add(&profile(&scene)?, usual);
             }
-            Ok(profiles.into_costs(costs))
+            Ok(profiles.into_costs(&costs))
         };
-        let news = steps(Sharing::News)?;
-        let memory = steps(Sharing::Memory)?;
-        Ok(Self { waking, crowding, waits: waits(rounds), news, memory })
+        let (news, memory) = (steps(Sharing::News)?, steps(Sharing::Memory)?);
+        let waking = waking(scene, rounds)?;
+        costs.calibration = Self { waking, crowding: 1_000, waits: waits(rounds), news, memory };
+        crowded(scene, costs, rounds)
     }
 }
 
-fn started<T>(
-    block: &RecoveredBlock,
-    result: Result<T, impl std::error::Error>,
-) -> Result<T, BlockError> {
-    result.map_err(|error| BlockError::Internal {
-        number: block.header().number,
-        reason: InternalError::Panic { message: error.to_string() },
-    })
-}
-
-/// How long a thread takes to wake up that has slept for as long as `run`
-/// takes.
-fn waking(
-    block: &RecoveredBlock,
-    rounds: usize,
-    run: &impl Fn() -> Result<Duration, BlockError>,
-) -> Result<Duration, BlockError> {
-    let pool = started(block, rayon::ThreadPoolBuilder::new().num_threads(2).build())?;
+/// How long a thread takes to wake up that has slept for as long as a sequential
+/// run takes.
+fn waking(scene: &Scene<'_>, rounds: usize) -> Result<Duration, BlockError> {
+    let pool = scene.started(rayon::ThreadPoolBuilder::new().num_threads(2).build())?;
     let mut all = Vec::new();
     for _ in 0..rounds.max(1) {
-        run()?;
+        scene.in_order()?;
         let awake = Mutex::new(None);
         let asleep = Instant::now();
         pool.in_place_scope(|scope| {
@@ -216,69 +208,50 @@ fn waking(
     Ok(median(all))
 }
 
-/// Thousandths of what `run` takes alone that it takes while another thread does
-/// what is `beside`, again and again.
-fn crowding(
-    rounds: usize,
-    run: &impl Fn() -> Result<Duration, BlockError>,
-    beside: &(impl Fn() -> Result<(), BlockError> + Sync),
-) -> Result<u64, BlockError> {
+/// Completes `costs` by what working on two cores adds to every step, such that
+/// two virtual workers come to what two real ones do, which run in turns with
+/// the sequential path.
+///
+/// Steps are timed while nobody else is at work. Beside somebody who is, each
+/// waits for lines that the other core has, and shares the cache and the memory
+/// behind it; how much is nothing that one thread could find out.
+fn crowded(scene: &Scene<'_>, costs: Costs, rounds: usize) -> Result<Arc<Costs>, BlockError> {
+    let mut costs = Arc::new(costs);
+    let Some(real) = speedup_of_two(scene, rounds)? else { return Ok(costs) };
+    let rounds = rounds.clamp(1, ROUNDS);
+    for _ in 0..FITS {
+        let simulated = scene.predict(&costs, 2, rounds)?;
+        let Calibration { crowding, .. } = &mut Arc::make_mut(&mut costs).calibration;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "within the bounds"
+        )]
+        let fitted = (*crowding as f64 * simulated / real) as u64;
+        *crowding = fitted.clamp(LEAST_CROWDING, MOST_CROWDING);
+    }
+    Ok(costs)
+}
+
+/// Speedup of two real workers; `None` if there are not that many cores, or the
+/// engine leaves the block to one.
+fn speedup_of_two(scene: &Scene<'_>, rounds: usize) -> Result<Option<f64>, BlockError> {
     if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
-        return Ok(1_000);
+        return Ok(None);
     }
-    let neighbour = Neighbour::default();
-    thread::scope(|scope| {
-        let _leaves = Leaves(&neighbour);
-        scope.spawn(|| {
-            while let Some(is_at_work) = neighbour.goes_on() {
-                if !is_at_work {
-                    hint::spin_loop();
-                } else if beside().is_err() {
-                    break;
-                }
-            }
-        });
-        let mut permille = Vec::new();
-        for _ in 0..rounds.max(1) {
-            neighbour.works(false);
-            // It may be in the middle of a run.
-            run()?;
-            let alone = run()?;
-            neighbour.works(true);
-            // The first finds it getting started.
-            run()?;
-            permille.push((nanos(run()?) * 1_000).checked_div(nanos(alone)).unwrap_or(1_000));
-        }
-        permille.sort_unstable();
-        Ok(permille[permille.len() / 2].max(1_000))
-    })
-}
-
-/// Somebody who is at work on another core, or is not.
-#[derive(Debug, Default)]
-struct Neighbour {
-    works: AtomicBool,
-    leaves: AtomicBool,
-}
-
-impl Neighbour {
-    fn works(&self, does: bool) {
-        self.works.store(does, Relaxed);
+    let engine = scene.engine(|config| Config { workers: 2, ..config })?;
+    let Scene { spec, block, base, .. } = *scene;
+    let (mut ratios, mut shared) = (Vec::new(), 0);
+    for _ in 0..rounds.max(1) + WARM_UPS {
+        let alone = scene.in_order()?;
+        let stats = engine.execute_on(spec, block, base, &engine.pool)?.stats;
+        shared += usize::from(stats.workers > 1);
+        ratios.push(alone.as_secs_f64() / stats.elapsed.as_secs_f64());
     }
-
-    /// Whether it is at work; `None` if it is to leave.
-    fn goes_on(&self) -> Option<bool> {
-        (!self.leaves.load(Relaxed)).then(|| self.works.load(Relaxed))
-    }
-}
-
-/// Has the neighbour leave when this is dropped.
-struct Leaves<'n>(&'n Neighbour);
-
-impl Drop for Leaves<'_> {
-    fn drop(&mut self) {
-        self.0.leaves.store(true, Relaxed);
-    }
+    let is_shared = 2 * shared > ratios.len();
+    let mut ratios = ratios.split_off(WARM_UPS);
+    ratios.sort_unstable_by(f64::total_cmp);
+    Ok(is_shared.then_some(ratios[ratios.len() / 2]))
 }
 
 /// Rounds of waiting, the best of several times.
@@ -296,12 +269,8 @@ fn waits(rounds: usize) -> Vec<Duration> {
 }
 
 /// Runs the block on two virtual workers, and times every step.
-fn profile(
-    engine: &Engine,
-    spec: &ChainSpec,
-    block: &RecoveredBlock,
-    base: &dyn AnySnapshot,
-) -> Result<Profile, BlockError> {
+fn profile(scene: &Scene<'_>) -> Result<Profile, BlockError> {
+    let Scene { engine, spec, block, base } = *scene;
     let turns = Turns::timing(&Simulation { workers: 2, order: Order::Shifts(SHIFT), seed: 0 });
     engine.execute_on(spec, block, base, &VirtualCrew(&turns))?;
     Ok(turns.into_profile())

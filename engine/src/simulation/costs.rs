@@ -3,13 +3,11 @@
 
 use super::{
     calibration::{Ahead, Calibration, StepCosts},
+    scene::Scene,
     turns::Virtual,
 };
 use crate::{
     base::open_reader,
-    block::RecoveredBlock,
-    chain_spec::ChainSpec,
-    engine::Engine,
     error::BlockError,
     output::{ExecutionStats, StopWatch},
     pace::Point,
@@ -18,13 +16,14 @@ use crate::{
     transfer::TransferRules,
 };
 use alloy_primitives::{Address, U256, map::HashMap};
-use blockloom_state::{AnySnapshot, BlockState, Delta, ErasedReader, MemoryState};
+use blockloom_state::{BlockState, Delta, ErasedReader, MemoryState};
 use revm::{
     context_interface::result::{HaltReason, ResultAndState},
     state::{Account, EvmState},
 };
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -179,20 +178,13 @@ fn wait(waits: &[Duration], workers: &[Virtual], index: usize) -> u64 {
     round(0).max(next.saturating_sub(worker.clock))
 }
 
-/// See [`Engine::measure`].
-pub(super) fn measure(
-    engine: &Engine,
-    spec: &ChainSpec,
-    block: &RecoveredBlock,
-    base: &dyn AnySnapshot,
-    rounds: usize,
-) -> Result<Costs, BlockError> {
+/// See [`Engine::measure`](crate::Engine::measure).
+pub(super) fn measure(scene: &Scene<'_>, rounds: usize) -> Result<Arc<Costs>, BlockError> {
     // Whoever runs first finds caches cold.
-    engine.execute_in_order(spec, block, base)?;
+    scene.in_order()?;
     let mut all = Vec::new();
     for _ in 0..rounds.max(1) {
-        let executed = engine.execute_in_order(spec, block, base)?;
-        all.push((executed.stats.elapsed, run(engine, spec, block, base)?));
+        all.push((scene.in_order()?, run(scene)?));
     }
     let sequential = median(all.iter().map(|(sequential, _)| *sequential).collect());
     let usual = |time: fn(&Measured) -> Duration| {
@@ -214,9 +206,8 @@ pub(super) fn measure(
         measured.tell = tell[&position];
         measured.hear = hear[&position];
     }
-    let mut costs = Costs { transactions, sequential, ..Costs::default() };
-    costs.calibration = Calibration::measure(engine, spec, block, base, &costs, rounds)?;
-    Ok(costs)
+    let costs = Costs { transactions, sequential, ..Costs::default() };
+    Calibration::measure(scene, costs, rounds)
 }
 
 /// What `time` comes to on a machine as fast as usual, where a sequential run
@@ -268,12 +259,8 @@ pub(super) fn median(mut all: Vec<Duration>) -> Duration {
 }
 
 /// Runs the block once, in order, as a frontier does, and looks on.
-fn run(
-    engine: &Engine,
-    spec: &ChainSpec,
-    block: &RecoveredBlock,
-    base: &dyn AnySnapshot,
-) -> Result<Vec<Measured>, BlockError> {
+fn run(scene: &Scene<'_>) -> Result<Vec<Measured>, BlockError> {
+    let Scene { engine, spec, block, base } = *scene;
     let transactions = Transactions::new(block, &engine.pool);
     let stock = Stock { spec, block, transactions: &transactions, pool: None, access_list: false };
     let reader = open_reader(base, engine.code(), block.header().number)?;

@@ -12,6 +12,7 @@
 mod calibration;
 mod costs;
 mod order;
+mod scene;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -26,9 +27,9 @@ use crate::{
     output::Executed,
 };
 use blockloom_state::Snapshot;
-use costs::Shared;
+use scene::Scene;
 use std::{sync::Arc, time::Duration};
-use turns::{Trouble, Turns, VirtualCrew};
+use turns::Trouble;
 
 /// How to run a block on virtual workers.
 #[derive(Clone, Debug)]
@@ -80,17 +81,32 @@ impl Engine {
         simulation: &Simulation,
         trouble: Option<Trouble>,
     ) -> Simulated {
-        let sharing =
-            if self.shares_news(simulation.workers.max(1)) { Shared::News } else { Shared::Memory };
-        let turns = Turns::new(simulation, sharing, trouble);
-        let result = self.execute_on(spec, block, base, &VirtualCrew(&turns));
-        let (steps, time) = turns.into_parts();
-        Simulated { result, steps, time }
+        Scene { engine: self, spec, block, base }.simulate(simulation, trouble)
     }
 
-    /// What each transaction of `block` costs when it is run alone, the best of
+    /// Speedup over [`execute_sequential`](Self::execute_sequential) that so many
+    /// virtual workers come to by the clock of `costs`, the median of `rounds`.
+    /// What is no virtual time is measured, each time beside a sequential run of
+    /// the same moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub fn predict<S: Snapshot>(
+        &self,
+        spec: &ChainSpec,
+        block: &RecoveredBlock,
+        base: &S,
+        (costs, workers): (&Arc<Costs>, usize),
+        rounds: usize,
+    ) -> Result<f64, BlockError> {
+        let scene = Scene { engine: self, spec, block, base };
+        scene.predict(costs, workers, rounds)
+    }
+
+    /// What each transaction of `block` costs when it is run alone, the usual of
     /// `rounds`, and what workers do beside that, for [`Order::Time`]. Takes some
-    /// ten times as long as running the block, for each round.
+    /// twenty times as long as running the block, for each round.
     ///
     /// # Errors
     ///
@@ -102,6 +118,6 @@ impl Engine {
         base: &S,
         rounds: usize,
     ) -> Result<Arc<Costs>, BlockError> {
-        costs::measure(self, spec, block, base, rounds).map(Arc::new)
+        costs::measure(&Scene { engine: self, spec, block, base }, rounds)
     }
 }

@@ -15,7 +15,11 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Schedules in which a mistake must be found, and nothing without it.
 const SEEDS: u64 = 20;
@@ -122,6 +126,74 @@ fn a_seed_is_a_schedule_to_the_last_step() {
         let [one, other] = [1, 2].map(|seed| scene.run(Order::Random, seed, None).steps);
         assert_ne!(one, other, "another seed is another schedule");
     }
+}
+
+/// Transactions that the leader of `run` ran ahead on what it had run before, and
+/// that saw all they depend on.
+fn resting(run: &Simulated, after: impl Fn(usize) -> Vec<usize>) -> HashSet<usize> {
+    let (mut n_final, mut ahead, mut resting) = (0, HashSet::new(), HashSet::new());
+    for step in run.steps.iter().filter(|step| step.worker == 0) {
+        let position = step.tx.position();
+        match step.point {
+            Point::Commit => n_final = position + 1,
+            Point::Run => {
+                let below: Vec<_> =
+                    after(position).into_iter().filter(|tx| *tx >= n_final).collect();
+                // What is above is part of the leader's foresight, too.
+                let sees_nothing_else = ahead.iter().all(|tx| *tx < position);
+                if sees_nothing_else && below.iter().all(|tx| ahead.contains(tx)) {
+                    ahead.insert(position);
+                    resting.extend((!below.is_empty()).then_some(position));
+                }
+            }
+            _ => {}
+        }
+    }
+    resting
+}
+
+/// Of what a leader runs ahead while it waits, the later ones rest on what the
+/// earlier ones left, and are not run again.
+#[test]
+fn what_a_waiting_leader_runs_ahead_rests_on_what_it_ran_before() {
+    for workload in ["amm_many_pools", "zipf_slots"] {
+        let scene = Scene::new(workload, Sharing::News);
+        let spec = ChainSpec::mainnet();
+        let costs = scene.engine.measure(&spec, &scene.block, &scene.base, 1).unwrap();
+        let mut n_resting = 0;
+        for seed in 0..SEEDS {
+            let simulation = Simulation { workers: 2, order: Order::Random, seed };
+            let run = scene.engine.simulate(&spec, &scene.block, &scene.base, &simulation);
+            let resting = resting(&run, |position| costs.transactions[position].after.clone());
+            let again = |step: &&Step| {
+                step.point == Point::RunHere && resting.contains(&step.tx.position())
+            };
+            assert_eq!(run.steps.iter().find(again), None, "{workload}, seed {seed}: {resting:?}");
+            assert_eq!(run.result.unwrap().output, scene.expected, "{workload}, seed {seed}");
+            n_resting += resting.len();
+        }
+        assert!(n_resting > 0, "{workload}: in no schedule did one rest on another");
+    }
+}
+
+/// These read too little to hear anything on the way.
+#[test]
+fn a_scout_runs_again_what_is_stale_before_it_leaves_it_to_the_frontier() {
+    let scene = Scene::new("amm_one_pool", Sharing::News);
+    let again = |seed| {
+        let run = scene.run(Order::Random, seed, None);
+        assert_eq!(run.result.unwrap().output, scene.expected, "seed {seed}");
+        let mut under_way = HashMap::new();
+        run.steps.iter().any(|step| match step.point {
+            Point::Run => under_way.insert(step.worker, step.tx) == Some(step.tx),
+            Point::Report => {
+                under_way.remove(&step.worker);
+                false
+            }
+            _ => false,
+        })
+    };
+    assert!((0..SEEDS).any(again), "in no schedule was a result stale when it was there");
 }
 
 #[test]
