@@ -156,12 +156,12 @@ fn resting(run: &Simulated, after: impl Fn(usize) -> Vec<usize>) -> HashSet<usiz
 /// earlier ones left, and are not run again.
 #[test]
 fn what_a_waiting_leader_runs_ahead_rests_on_what_it_ran_before() {
-    for workload in ["amm_many_pools", "zipf_slots"] {
+    for workload in ["nft_resale", "wrapped_ether"] {
         let scene = Scene::new(workload, Sharing::News);
         let spec = ChainSpec::mainnet();
         let costs = scene.engine.measure(&spec, &scene.block, &scene.base, 1).unwrap();
         let mut n_resting = 0;
-        for seed in 0..SEEDS {
+        for seed in 0..10 * SEEDS {
             let simulation = Simulation { workers: 2, order: Order::Random, seed };
             let run = scene.engine.simulate(&spec, &scene.block, &scene.base, &simulation);
             let resting = resting(&run, |position| costs.transactions[position].after.clone());
@@ -179,7 +179,7 @@ fn what_a_waiting_leader_runs_ahead_rests_on_what_it_ran_before() {
 /// These read too little to hear anything on the way.
 #[test]
 fn a_scout_runs_again_what_is_stale_before_it_leaves_it_to_the_frontier() {
-    let scene = Scene::new("amm_one_pool", Sharing::News);
+    let scene = Scene::new("hot_slot_compute", Sharing::News);
     let again = |seed| {
         let run = scene.run(Order::Random, seed, None);
         assert_eq!(run.result.unwrap().output, scene.expected, "seed {seed}");
