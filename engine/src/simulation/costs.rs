@@ -51,7 +51,7 @@ pub struct Measured {
 pub struct Costs {
     /// One for each transaction, in block order.
     pub transactions: Vec<Measured>,
-    /// The whole block by [`Engine::execute_sequential`].
+    /// The whole block by [`Engine::execute_sequential`](crate::Engine::execute_sequential).
     pub sequential: Duration,
     /// What else workers do.
     pub calibration: Calibration,

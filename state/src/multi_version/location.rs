@@ -4,7 +4,8 @@ use super::AccountWrite;
 use alloy_primitives::U256;
 use blockloom_scheduler::TxIdx;
 
-/// An account's place in a [`MultiVersionMemory`]: dense, valid for its block.
+/// An account's place in a [`MultiVersionMemory`](super::MultiVersionMemory):
+/// dense, valid for its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountIdx(pub(super) u32);
 
@@ -28,7 +29,8 @@ impl AccountIdx {
     }
 }
 
-/// A slot's place in a [`MultiVersionMemory`]: dense, valid for its block.
+/// A slot's place in a [`MultiVersionMemory`](super::MultiVersionMemory): dense,
+/// valid for its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotIdx(pub(super) u32);
 
