@@ -4,16 +4,13 @@ use crate::{
     base::SharedBase,
     final_view::FinalView,
     payoff::Payoff,
+    sprint,
     tally::Tally,
     transactions::Transactions,
     transfer::{Transfer, TransferRules},
     writes,
 };
-use alloy_evm::{
-    Evm, EvmEnv, EvmFactory,
-    eth::{EthEvm, EthEvmFactory},
-    precompiles::PrecompilesMap,
-};
+use alloy_evm::{Evm, EvmEnv, eth::EthEvm, precompiles::PrecompilesMap};
 use alloy_primitives::{Address, U256};
 use blockloom_scheduler::TxIdx;
 use blockloom_state::{
@@ -252,7 +249,7 @@ pub(crate) struct FrontierEvm<'a> {
 
 impl<'a> FrontierEvm<'a> {
     pub(crate) fn new(view: FinalView<'a>, env: EvmEnv) -> Self {
-        Self { evm: EthEvmFactory::default().create_evm(view, env) }
+        Self { evm: sprint::evm(view, env) }
     }
 
     /// Runs transaction `tx`, at the frontier, without committing it.

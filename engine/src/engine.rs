@@ -238,7 +238,8 @@ impl Engine {
         self.guarded(spec, block, |stock| {
             let mut stats = ExecutionStats::default();
             let reader = open_reader(base, self.code(), block.header().number)?;
-            let output = stock.run(reader, None, &mut stats)?;
+            let oracle = Stock { sprints: false, ..stock };
+            let output = oracle.run(reader, None, &mut stats)?;
             Ok((output, stats))
         })
     }
@@ -258,8 +259,14 @@ impl Engine {
             let transactions = Transactions::new(block, &self.pool);
             let access_list = self.config.access_list;
             let started = Instant::now();
-            let (output, stats) =
-                run(Stock { spec, block, transactions: &transactions, pool: None, access_list })?;
+            let (output, stats) = run(Stock {
+                spec,
+                block,
+                transactions: &transactions,
+                pool: None,
+                access_list,
+                sprints: true,
+            })?;
             let stats = ExecutionStats {
                 transactions: transactions.len(),
                 elapsed: started.elapsed(),

@@ -167,6 +167,7 @@ mod plan;
 mod probe;
 mod simulation;
 mod speculative;
+mod sprint;
 mod tally;
 mod telemetry;
 mod token;

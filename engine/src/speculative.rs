@@ -1,7 +1,7 @@
 //! revm, set up for speculation: the beneficiary's reward left out, balance
 //! observations noted.
 
-use crate::{view::Stop, writes};
+use crate::{sprint, view::Stop, writes};
 use alloy_evm::{
     EvmEnv,
     precompiles::{Precompile, PrecompilesMap},
@@ -153,6 +153,7 @@ impl<V: Witness> Speculator<V> {
 impl<V: Witness, I, P: Precompiled<V>> Speculator<V, I, P> {
     /// Sets up an EVM whose instructions are Ethereum's.
     pub(crate) fn over(mut evm: SpeculativeEvm<V, I, P>) -> Self {
+        sprint::set_up(&mut evm.instruction);
         watch_balances(&mut evm);
         let spec = evm.ctx.cfg.spec;
         Self { evm, spec }

@@ -10,6 +10,7 @@ use crate::{
     error::{BlockError, Place},
     output::{BlockOutput, ExecutionStats, StopWatch},
     payoff::Payoff,
+    sprint,
     tally::Tally,
     transactions::Transactions,
     transfer::{TRANSFER_GAS, Transfer, TransferRules},
@@ -92,6 +93,8 @@ pub(crate) struct Stock<'a> {
     pub(crate) pool: Option<&'a rayon::ThreadPool>,
     /// Build an access list even where the fork does not ask for one.
     pub(crate) access_list: bool,
+    /// Instructions sprint. They do not in the oracle.
+    pub(crate) sprints: bool,
 }
 
 impl<'a> Stock<'a> {
@@ -100,7 +103,11 @@ impl<'a> Stock<'a> {
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
         let env = self.spec.evm_env(self.block.header());
-        let evm = EthEvmFactory::default().create_evm(state, env);
+        let evm = if self.sprints {
+            sprint::evm(state, env)
+        } else {
+            EthEvmFactory::default().create_evm(state, env)
+        };
         EthBlockExecutor::new(evm, self.block.context(), self.spec, PlainReceipts)
     }
 

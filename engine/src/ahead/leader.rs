@@ -12,15 +12,12 @@ use crate::{
     pace::{Mistake, Pace, Point},
     payoff::Payoff,
     speculative::Speculator,
+    sprint,
     tally::Tally,
     transfer::Transfer,
     writes,
 };
-use alloy_evm::{
-    Evm, EvmEnv, EvmFactory,
-    eth::{EthEvm, EthEvmFactory},
-    precompiles::PrecompilesMap,
-};
+use alloy_evm::{Evm, EvmEnv, eth::EthEvm, precompiles::PrecompilesMap};
 use alloy_primitives::Address;
 use blockloom_scheduler::{Arrival, TxIdx};
 use blockloom_state::{BaseStateError, BlockState, Delta, Drift, Observed};
@@ -73,7 +70,7 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Leader<'m, 'a, B, 
             state,
             due: Due::to(env.block_env.beneficiary),
             tally,
-            evm: EthEvmFactory::default().create_evm(Borrowed(state), env),
+            evm: sprint::evm(Borrowed(state), env),
             speculator,
             payoff: Payoff::new(board.transactions.len(), board.n_scouts + 1),
             gain,

@@ -1,0 +1,481 @@
+//! The loop of a sprint.
+
+use super::{GAS, hashes};
+use alloy_primitives::U256;
+use revm::{
+    bytecode::{JumpTable, opcode},
+    context_interface::cfg::GasParams,
+    interpreter::{
+        CallInput, Gas, InputsImpl, Interpreter, STACK_LIMIT, SharedMemory,
+        instructions::i256::i256_cmp,
+        interpreter::{EthInterpreter, ReturnDataImpl, resize_memory},
+        interpreter_types::Jumps,
+    },
+    primitives::hardfork::SpecId,
+};
+
+/// Stack that a sprint takes beside what is in use. One that needs more ends,
+/// and the next one has it.
+const ROOM: [U256; 24] = [U256::ZERO; 24];
+
+/// Bytes of a word.
+const WORD: usize = 32;
+
+/// Runs simple instructions from where `interpreter` is, up to the first one
+/// that is not, or that would not succeed.
+#[inline(never)]
+pub(super) fn sprint(interpreter: &mut Interpreter<EthInterpreter>, params: &GasParams) {
+    let Ok(pc) = u32::try_from(interpreter.bytecode.pc()) else { return };
+    let Interpreter { bytecode, gas, stack, memory, input, return_data, runtime_flag, .. } =
+        interpreter;
+    let Some(jumps) = bytecode.legacy_jump_table() else { return };
+    let words = stack.data_mut();
+    let top = words.len();
+    words.extend_from_slice(&ROOM[..ROOM.len().min(STACK_LIMIT - top)]);
+    let mut runner = Runner {
+        code: bytecode.bytes_ref(),
+        jumps,
+        pc,
+        left: gas.remaining(),
+        top,
+        stack: words.as_mut_slice(),
+        gas,
+        memory,
+        params,
+        input,
+        return_data,
+        spec: runtime_flag.spec_id,
+    };
+    while runner.step().is_some() {}
+    let Runner { pc, left, top, .. } = runner;
+    words.truncate(top);
+    gas.set_remaining(left);
+    bytecode.absolute_jump(pc as usize);
+}
+
+/// An interpreter under way, what changes at each step taken out of it.
+///
+/// Every step first makes sure that it succeeds, and then changes anything.
+/// `None` says that it does not.
+struct Runner<'a> {
+    /// With the zeros that revm appends.
+    code: &'a [u8],
+    jumps: &'a JumpTable,
+    /// Position in the code. Not as wide as `top`: the compiler keeps the two in
+    /// one vector register otherwise, and every step takes twice as long.
+    pc: u32,
+    /// Gas left; that in `gas` is what there was at the start.
+    left: u64,
+    /// Words of the stack that are in use.
+    top: usize,
+    stack: &'a mut [U256],
+    gas: &'a mut Gas,
+    memory: &'a mut SharedMemory,
+    params: &'a GasParams,
+    input: &'a InputsImpl,
+    return_data: &'a ReturnDataImpl,
+    spec: SpecId,
+}
+
+impl Runner<'_> {
+    /// Takes the next step.
+    ///
+    /// Each PUSH, DUP and SWAP has code of its own, in which its number is a
+    /// constant: taken together, they take a tenth longer. For the same reason
+    /// there are no closures: the compiler calls some of them.
+    #[inline(always)]
+    fn step(&mut self) -> Option<()> {
+        macro_rules! compute {
+            ($name:ident: $operands:pat => $result:expr) => {{
+                let $operands = self.take::<{ opcode::$name }, _>()?;
+                self.give($result)
+            }};
+        }
+        macro_rules! compare {
+            ($name:ident: $operands:pat => $holds:expr) => {{
+                let $operands = self.words()?;
+                let holds = $holds;
+                self.decide::<{ opcode::$name }>(holds)
+            }};
+        }
+        match *self.code.get(self.pc as usize)? {
+            opcode::ADD => compute!(ADD: [b, a] => a.wrapping_add(b)),
+            opcode::MUL => compute!(MUL: [b, a] => a.wrapping_mul(b)),
+            opcode::SUB => compute!(SUB: [b, a] => a.wrapping_sub(b)),
+            opcode::DIV => compute!(DIV: [b, a] => a.checked_div(b).unwrap_or(b)),
+            opcode::LT => compare!(LT: [b, a] => a < b),
+            opcode::GT => compare!(GT: [b, a] => a > b),
+            opcode::SLT => compare!(SLT: [b, a] => i256_cmp(a, b).is_lt()),
+            opcode::SGT => compare!(SGT: [b, a] => i256_cmp(a, b).is_gt()),
+            opcode::EQ => compare!(EQ: [b, a] => a == b),
+            opcode::ISZERO => compare!(ISZERO: [a] => a.is_zero()),
+            opcode::AND => compute!(AND: [b, a] => a & b),
+            opcode::OR => compute!(OR: [b, a] => a | b),
+            opcode::XOR => compute!(XOR: [b, a] => a ^ b),
+            opcode::NOT => compute!(NOT: [a] => !a),
+            opcode::SHL if self.spec.is_enabled_in(SpecId::PETERSBURG) => {
+                compute!(SHL: [a, by] => a << bits(by))
+            }
+            opcode::SHR if self.spec.is_enabled_in(SpecId::PETERSBURG) => {
+                compute!(SHR: [a, by] => a >> bits(by))
+            }
+            opcode::KECCAK256 => self.keccak256(),
+            opcode::ADDRESS => {
+                self.push::<{ opcode::ADDRESS }>(self.input.target_address.into_word().into())
+            }
+            opcode::CALLER => {
+                self.push::<{ opcode::CALLER }>(self.input.caller_address.into_word().into())
+            }
+            opcode::CALLVALUE => self.push::<{ opcode::CALLVALUE }>(self.input.call_value),
+            opcode::CALLDATALOAD => self.load_input(),
+            opcode::CALLDATASIZE => {
+                self.push::<{ opcode::CALLDATASIZE }>(U256::from(self.input.input.len()))
+            }
+            opcode::RETURNDATASIZE if self.spec.is_enabled_in(SpecId::BYZANTIUM) => {
+                self.push::<{ opcode::RETURNDATASIZE }>(U256::from(self.return_data.0.len()))
+            }
+            opcode::POP => self.take::<{ opcode::POP }, 1>().map(|_| ()),
+            opcode::MLOAD => self.load(),
+            opcode::MSTORE => self.store(),
+            opcode::JUMP => self.jump(),
+            opcode::JUMPI => self.jump_if(),
+            opcode::PC => self.push::<{ opcode::PC }>(U256::from(self.pc)),
+            opcode::GAS => {
+                let left = self.left.checked_sub(cost(opcode::GAS))?;
+                self.push::<{ opcode::GAS }>(U256::from(left))
+            }
+            opcode::JUMPDEST => self.take::<{ opcode::JUMPDEST }, 0>().map(|_| ()),
+            opcode::PUSH0 if self.spec.is_enabled_in(SpecId::SHANGHAI) => {
+                self.push::<{ opcode::PUSH0 }>(U256::ZERO)
+            }
+            opcode::PUSH2 => self.push_target(),
+            opcode::PUSH1 => self.push_short(1),
+            opcode::PUSH3 => self.push_short(3),
+            opcode::PUSH4 => self.push_short(4),
+            opcode::PUSH5 => self.push_short(5),
+            opcode::PUSH6 => self.push_short(6),
+            opcode::PUSH7 => self.push_short(7),
+            opcode::PUSH8 => self.push_short(8),
+            opcode::PUSH9 => self.push_long(9),
+            opcode::PUSH10 => self.push_long(10),
+            opcode::PUSH11 => self.push_long(11),
+            opcode::PUSH12 => self.push_long(12),
+            opcode::PUSH13 => self.push_long(13),
+            opcode::PUSH14 => self.push_long(14),
+            opcode::PUSH15 => self.push_long(15),
+            opcode::PUSH16 => self.push_long(16),
+            opcode::PUSH17 => self.push_long(17),
+            opcode::PUSH18 => self.push_long(18),
+            opcode::PUSH19 => self.push_long(19),
+            opcode::PUSH20 => self.push_long(20),
+            opcode::PUSH21 => self.push_long(21),
+            opcode::PUSH22 => self.push_long(22),
+            opcode::PUSH23 => self.push_long(23),
+            opcode::PUSH24 => self.push_long(24),
+            opcode::PUSH25 => self.push_long(25),
+            opcode::PUSH26 => self.push_long(26),
+            opcode::PUSH27 => self.push_long(27),
+            opcode::PUSH28 => self.push_long(28),
+            opcode::PUSH29 => self.push_long(29),
+            opcode::PUSH30 => self.push_long(30),
+            opcode::PUSH31 => self.push_long(31),
+            opcode::PUSH32 => self.push_long(32),
+            opcode::DUP1 => self.duplicate(1),
+            opcode::DUP2 => self.duplicate(2),
+            opcode::DUP3 => self.duplicate(3),
+            opcode::DUP4 => self.duplicate(4),
+            opcode::DUP5 => self.duplicate(5),
+            opcode::DUP6 => self.duplicate(6),
+            opcode::DUP7 => self.duplicate(7),
+            opcode::DUP8 => self.duplicate(8),
+            opcode::DUP9 => self.duplicate(9),
+            opcode::DUP10 => self.duplicate(10),
+            opcode::DUP11 => self.duplicate(11),
+            opcode::DUP12 => self.duplicate(12),
+            opcode::DUP13 => self.duplicate(13),
+            opcode::DUP14 => self.duplicate(14),
+            opcode::DUP15 => self.duplicate(15),
+            opcode::DUP16 => self.duplicate(16),
+            opcode::SWAP1 => self.swap(1),
+            opcode::SWAP2 => self.swap(2),
+            opcode::SWAP3 => self.swap(3),
+            opcode::SWAP4 => self.swap(4),
+            opcode::SWAP5 => self.swap(5),
+            opcode::SWAP6 => self.swap(6),
+            opcode::SWAP7 => self.swap(7),
+            opcode::SWAP8 => self.swap(8),
+            opcode::SWAP9 => self.swap(9),
+            opcode::SWAP10 => self.swap(10),
+            opcode::SWAP11 => self.swap(11),
+            opcode::SWAP12 => self.swap(12),
+            opcode::SWAP13 => self.swap(13),
+            opcode::SWAP14 => self.swap(14),
+            opcode::SWAP15 => self.swap(15),
+            opcode::SWAP16 => self.swap(16),
+            _ => None,
+        }
+    }
+
+    /// Takes `gas` from what is left. The last thing of a step that may fail.
+    #[inline(always)]
+    fn pay(&mut self, gas: u64) -> Option<()> {
+        self.left = self.left.checked_sub(gas)?;
+        Some(())
+    }
+
+    /// The `N` words at the top of the stack, the topmost last.
+    #[inline(always)]
+    fn words<const N: usize>(&self) -> Option<&[U256; N]> {
+        self.stack.get(self.top.checked_sub(N)?..self.top)?.first_chunk()
+    }
+
+    /// Pays for an instruction, takes what it works on from the stack, and moves
+    /// on.
+    #[inline(always)]
+    fn take<const OPCODE: u8, const N: usize>(&mut self) -> Option<[U256; N]> {
+        let words = *self.words()?;
+        self.pay(cost(OPCODE))?;
+        self.top -= N;
+        self.pc += 1;
+        Some(words)
+    }
+
+    /// Puts what an instruction gives where something was taken.
+    #[inline(always)]
+    fn give(&mut self, word: U256) -> Option<()> {
+        *self.stack.get_mut(self.top)? = word;
+        self.top += 1;
+        Some(())
+    }
+
+    /// What a comparison of as many words as `OPCODE` takes came to. Mostly a
+    /// jump depends on it, or on its opposite: then nobody needs it as a word.
+    #[inline(always)]
+    fn decide<const OPCODE: u8>(&mut self, mut holds: bool) -> Option<()> {
+        let below = self.top - if OPCODE == opcode::ISZERO { 1 } else { 2 };
+        let mut gas = cost(OPCODE);
+        let mut pc = self.pc + 1;
+        let mut rest = self.code.get(pc as usize..)?;
+        while let [opcode::ISZERO, after @ ..] = rest {
+            (holds, gas, pc, rest) = (!holds, gas + cost(opcode::ISZERO), pc + 1, after);
+        }
+        // revm has both the outcome and the target on its stack.
+        if let [opcode::PUSH2, high, low, opcode::JUMPI, ..] = rest
+            && below + 1 < self.stack.len()
+        {
+            let target = u16::from_be_bytes([*high, *low]);
+            if !holds || self.jumps.is_valid(target.into()) {
+                self.pay(gas + cost(opcode::PUSH2) + cost(opcode::JUMPI))?;
+                self.top = below;
+                self.pc = if holds { target.into() } else { pc + 4 };
+                return Some(());
+            }
+        }
+        self.pay(gas)?;
+        self.top = below;
+        self.pc = pc;
+        self.give(U256::from(holds))
+    }
+
+    /// A word goes on top.
+    #[inline(always)]
+    fn push<const OPCODE: u8>(&mut self, word: U256) -> Option<()> {
+        self.put(cost(OPCODE), word)?;
+        self.pc += 1;
+        Some(())
+    }
+
+    /// The same without moving on.
+    #[inline(always)]
+    fn put(&mut self, gas: u64, word: U256) -> Option<()> {
+        let place = self.stack.get_mut(self.top)?;
+        self.left = self.left.checked_sub(gas)?;
+        *place = word;
+        self.top += 1;
+        Some(())
+    }
+
+    /// PUSH1 to PUSH8.
+    #[inline(always)]
+    fn push_short(&mut self, n_bytes: u32) -> Option<()> {
+        let bytes = self.code.get(self.pc as usize + 1..)?.first_chunk()?;
+        let word = u64::from_be_bytes(*bytes) >> (u64::BITS - 8 * n_bytes);
+        self.put(cost(opcode::PUSH1), U256::from(word))?;
+        self.pc += 1 + n_bytes;
+        Some(())
+    }
+
+    /// PUSH9 to PUSH32.
+    #[inline(always)]
+    fn push_long(&mut self, n_bytes: u32) -> Option<()> {
+        let bytes = self.code.get(self.pc as usize + 1..)?.first_chunk()?;
+        let word = U256::from_be_bytes::<WORD>(*bytes) >> (256 - 8 * n_bytes);
+        self.put(cost(opcode::PUSH1), word)?;
+        self.pc += 1 + n_bytes;
+        Some(())
+    }
+
+    /// PUSH2, and the jump that mostly follows, which then needs no stack.
+    #[inline(always)]
+    fn push_target(&mut self) -> Option<()> {
+        let &[high, low, next] = self.code.get(self.pc as usize + 1..)?.first_chunk()?;
+        let target = u16::from_be_bytes([high, low]);
+        // Where there is no room for the target, revm's stack may be full.
+        self.stack.get(self.top)?;
+        match next {
+            opcode::JUMP if self.jumps.is_valid(target.into()) => {
+                self.pay(cost(opcode::PUSH2) + cost(opcode::JUMP))?;
+                self.pc = target.into();
+                Some(())
+            }
+            opcode::JUMPI => {
+                let [condition] = self.words()?;
+                let is_taken = !condition.is_zero();
+                if is_taken && !self.jumps.is_valid(target.into()) {
+                    return None;
+                }
+                self.pay(cost(opcode::PUSH2) + cost(opcode::JUMPI))?;
+                self.top -= 1;
+                self.pc = if is_taken { target.into() } else { self.pc + 4 };
+                Some(())
+            }
+            _ => self.push_short(2),
+        }
+    }
+
+    #[inline(always)]
+    fn duplicate(&mut self, depth: usize) -> Option<()> {
+        let word = *self.stack.get(self.top.checked_sub(depth)?)?;
+        self.put(cost(opcode::DUP1), word)?;
+        self.pc += 1;
+        Some(())
+    }
+
+    #[inline(always)]
+    fn swap(&mut self, depth: usize) -> Option<()> {
+        let (last, rest) = self.stack.get_mut(..self.top)?.split_last_mut()?;
+        let other = rest.get_mut(rest.len().checked_sub(depth)?)?;
+        self.left = self.left.checked_sub(cost(opcode::SWAP1))?;
+        (*last, *other) = (*other, *last);
+        self.pc += 1;
+        Some(())
+    }
+
+    #[inline(always)]
+    fn jump(&mut self) -> Option<()> {
+        let [target] = *self.words()?;
+        let target = self.destination(target)?;
+        self.take::<{ opcode::JUMP }, 1>()?;
+        self.pc = target;
+        Some(())
+    }
+
+    #[inline(always)]
+    fn jump_if(&mut self) -> Option<()> {
+        let [condition, target] = *self.words()?;
+        let next = if condition.is_zero() { self.pc + 1 } else { self.destination(target)? };
+        self.take::<{ opcode::JUMPI }, 2>()?;
+        self.pc = next;
+        Some(())
+    }
+
+    /// Where a jump to `target` leads, if one may.
+    #[inline(always)]
+    fn destination(&self, target: U256) -> Option<u32> {
+        let target = u32::try_from(target).ok()?;
+        self.jumps.is_valid(target as usize).then_some(target)
+    }
+
+    /// MLOAD, of memory that is there.
+    #[inline(always)]
+    fn load(&mut self) -> Option<()> {
+        let [offset] = *self.words()?;
+        let offset = usize::try_from(offset).ok()?;
+        let word = {
+            let memory = self.memory.context_memory();
+            U256::from_be_bytes::<WORD>(*memory.get(offset..)?.first_chunk()?)
+        };
+        self.take::<{ opcode::MLOAD }, 1>()?;
+        self.give(word)
+    }
+
+    /// MSTORE, for which memory grows as revm lets it.
+    #[inline(always)]
+    fn store(&mut self) -> Option<()> {
+        let [word, offset] = *self.words()?;
+        let offset = usize::try_from(offset).ok()?;
+        let left = self.left.checked_sub(cost(opcode::MSTORE))?;
+        let is_there = offset.saturating_add(WORD) <= self.memory.len();
+        self.left = if is_there { left } else { self.grow(left, offset)? };
+        self.memory.set(offset, &word.to_be_bytes::<WORD>());
+        self.top -= 2;
+        self.pc += 1;
+        Some(())
+    }
+
+    /// Makes memory long enough for a word at `offset`, paid out of `left`, and
+    /// gives what is left then.
+    #[cold]
+    fn grow(&mut self, left: u64, offset: usize) -> Option<u64> {
+        let before = *self.gas;
+        self.gas.set_remaining(left);
+        if resize_memory(self.gas, self.memory, self.params, offset, WORD).is_err() {
+            *self.gas = before;
+            return None;
+        }
+        Some(self.gas.remaining())
+    }
+
+    /// KECCAK256, of memory that is there.
+    #[inline(always)]
+    fn keccak256(&mut self) -> Option<()> {
+        let [length, offset] = *self.words()?;
+        let length = usize::try_from(length).ok().filter(|length| *length > 0)?;
+        let offset = usize::try_from(offset).ok()?;
+        let hash = {
+            let memory = self.memory.context_memory();
+            let input = memory.get(offset..offset.checked_add(length)?)?;
+            let gas = cost(opcode::KECCAK256) + self.params.keccak256_cost(length);
+            self.left = self.left.checked_sub(gas)?;
+            hashes::hash(input)
+        };
+        self.top -= 2;
+        self.pc += 1;
+        self.give(hash.into())
+    }
+
+    #[inline(always)]
+    fn load_input(&mut self) -> Option<()> {
+        let [offset] = self.take::<{ opcode::CALLDATALOAD }, 1>()?;
+        // Nothing is behind what a `usize` counts.
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let word = match &self.input.input {
+            CallInput::Bytes(bytes) => word_at(bytes, offset),
+            CallInput::SharedBuffer(range) => {
+                word_at(&self.memory.global_slice_range(range.clone()), offset)
+            }
+        };
+        self.give(word)
+    }
+}
+
+/// What a simple instruction takes, in every fork.
+const fn cost(opcode: u8) -> u64 {
+    GAS[opcode as usize] as u64
+}
+
+/// Bits of a shift; all there are for more.
+fn bits(by: U256) -> usize {
+    usize::try_from(by).unwrap_or(U256::BITS)
+}
+
+/// The word at `offset`, zeros behind the end.
+fn word_at(bytes: &[u8], offset: usize) -> U256 {
+    let rest = bytes.get(offset..).unwrap_or_default();
+    if let Some(word) = rest.first_chunk::<WORD>() {
+        return U256::from_be_bytes(*word);
+    }
+    let mut word = [0; WORD];
+    word[..rest.len()].copy_from_slice(rest);
+    U256::from_be_bytes(word)
+}

@@ -1,0 +1,314 @@
+//! Sprints beside revm's own loop: whatever a program does, both leave the
+//! interpreter in the same state, at every gas limit, stack height and fork.
+
+use super::{SIMPLE, set_up};
+use alloy_primitives::{Address, Bytes, U256};
+use proptest::prelude::*;
+use revm::{
+    bytecode::{Bytecode, opcode},
+    context_interface::{Host, host::DummyHost},
+    handler::instructions::EthInstructions,
+    interpreter::{
+        CallInput, Gas, InputsImpl, Instruction, Interpreter, InterpreterAction, SharedMemory,
+        interpreter::{EthInterpreter, ExtBytecode, ReturnDataImpl},
+        interpreter_types::Jumps,
+    },
+    primitives::hardfork::SpecId,
+};
+
+type Instructions = EthInstructions<EthInterpreter, DummyHost>;
+
+/// Forks between which something about a simple instruction changed, and the
+/// newest.
+const FORKS: [SpecId; 7] = [
+    SpecId::FRONTIER,
+    SpecId::BYZANTIUM,
+    SpecId::PETERSBURG,
+    SpecId::MERGE,
+    SpecId::SHANGHAI,
+    SpecId::OSAKA,
+    SpecId::AMSTERDAM,
+];
+
+/// More than any program here takes.
+const PLENTY: u64 = 1_000_000;
+
+/// A program and what it starts with.
+#[derive(Clone, Debug)]
+struct Scene {
+    spec: SpecId,
+    code: Vec<u8>,
+    stack: Vec<U256>,
+    /// Words of memory in use; paid for.
+    memory: usize,
+    input: Vec<u8>,
+    /// The input lies in the caller's memory.
+    input_is_shared: bool,
+    gas: u64,
+}
+
+impl Scene {
+    fn new(spec: SpecId, code: Vec<u8>) -> Self {
+        let input = (1..=40).collect();
+        Self {
+            spec,
+            code,
+            stack: Vec::new(),
+            memory: 0,
+            input,
+            input_is_shared: false,
+            gas: PLENTY,
+        }
+    }
+
+    /// Everything that can be seen of the interpreter when it is done.
+    fn run(
+        &self,
+        instructions: &Instructions,
+    ) -> (InterpreterAction, Vec<U256>, Vec<u8>, Gas, usize) {
+        let mut host = DummyHost::new(self.spec);
+        let mut memory = SharedMemory::new();
+        memory.resize(self.input.len());
+        memory.set(0, &self.input);
+        let input = if self.input_is_shared {
+            CallInput::SharedBuffer(0..self.input.len())
+        } else {
+            CallInput::Bytes(self.input.clone().into())
+        };
+        let inputs = InputsImpl {
+            target_address: Address::repeat_byte(0xaa),
+            caller_address: Address::repeat_byte(0xbb),
+            call_value: U256::from(77),
+            input,
+            ..InputsImpl::default()
+        };
+        let code = ExtBytecode::new(Bytecode::new_legacy(self.code.clone().into()));
+        let memory = memory.new_child_context();
+        let mut interpreter =
+            Interpreter::<EthInterpreter>::new(memory, code, inputs, false, self.spec, PLENTY);
+        interpreter.resize_memory(host.gas_params(), 0, self.memory * 32).expect("gas is plenty");
+        interpreter.gas.set_remaining(self.gas);
+        interpreter.return_data = ReturnDataImpl(Bytes::from(vec![5; 5]));
+        for word in &self.stack {
+            assert!(interpreter.stack.push(*word), "a stack has 1024 words at most");
+        }
+        let table = (instructions.instruction_table(), instructions.gas_table());
+        let action = interpreter.run_plain(table.0, table.1, &mut host);
+        let memory = interpreter.memory.context_memory().to_vec();
+        let pc = interpreter.bytecode.pc();
+        (action, interpreter.stack.data().clone(), memory, interpreter.gas, pc)
+    }
+
+    #[track_caller]
+    fn check(&self, stock: &Instructions, sprinting: &Instructions) {
+        assert_eq!(self.run(sprinting), self.run(stock), "{self:?}");
+    }
+}
+
+/// revm's instructions but for one: the host here knows of no randomness.
+fn stock(spec: SpecId) -> Instructions {
+    let mut instructions = Instructions::new_mainnet_with_spec(spec);
+    let table = instructions.instruction_table_mut();
+    table[usize::from(opcode::DIFFICULTY)] = Instruction::unknown();
+    instructions
+}
+
+fn sprinting(spec: SpecId) -> Instructions {
+    let mut instructions = stock(spec);
+    set_up(&mut instructions);
+    instructions
+}
+
+/// Where the jump destination of [`around`] is.
+const TARGET: u8 = 40;
+
+/// A program in which a sprint comes to `opcode`, with a jump destination.
+fn around(opcode: u8) -> Vec<u8> {
+    let mut code = vec![opcode::STOP; usize::from(TARGET) + 2];
+    code[..2].copy_from_slice(&[opcode::JUMPDEST, opcode]);
+    code[usize::from(TARGET)] = opcode::JUMPDEST;
+    code
+}
+
+fn edges() -> [U256; 14] {
+    let small = [0_u64, 1, 2, 31, 32, TARGET.into(), 41, 255, 256, u64::MAX].map(U256::from);
+    let [a, b, c, d, e, f, g, h, i, j] = small;
+    let high = U256::from(1) << 255;
+    [a, b, c, d, e, f, g, h, i, j, U256::from(1) << 64, high, high - U256::from(1), U256::MAX]
+}
+
+#[test]
+fn every_pair_of_operands() {
+    for spec in FORKS {
+        let (stock, sprinting) = (stock(spec), sprinting(spec));
+        for opcode in SIMPLE {
+            for (a, b) in edges().into_iter().flat_map(|a| edges().map(|b| (a, b))) {
+                let stack = vec![U256::from(7), a, b];
+                let scene = Scene { stack, memory: 3, ..Scene::new(spec, around(opcode)) };
+                scene.check(&stock, &sprinting);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_amount_of_gas() {
+    for spec in FORKS {
+        let (stock, sprinting) = (stock(spec), sprinting(spec));
+        for opcode in SIMPLE {
+            for (gas, memory) in (0..80).flat_map(|gas| [0, 1, 3].map(|memory| (gas, memory))) {
+                let stack = vec![U256::from(TARGET); 17];
+                let scene = Scene { stack, memory, gas, ..Scene::new(spec, around(opcode)) };
+                scene.check(&stock, &sprinting);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_height_of_the_stack() {
+    for spec in FORKS {
+        let (stock, sprinting) = (stock(spec), sprinting(spec));
+        for opcode in SIMPLE {
+            for height in (0..=40).chain(1000..=1024) {
+                let stack =
+                    (0..height).map(|at| U256::from(usize::from(TARGET) + at % 2)).collect();
+                let scene = Scene { stack, memory: 3, ..Scene::new(spec, around(opcode)) };
+                scene.check(&stock, &sprinting);
+            }
+        }
+    }
+}
+
+#[test]
+fn code_may_end_in_the_middle_of_an_instruction() {
+    let (stock, sprinting) = (stock(SpecId::OSAKA), sprinting(SpecId::OSAKA));
+    for opcode in opcode::PUSH0..=opcode::PUSH32 {
+        for length in 0..=usize::from(opcode - opcode::PUSH0) {
+            let mut code = vec![opcode::JUMPDEST, opcode];
+            code.extend((1..=32).take(length));
+            Scene::new(SpecId::OSAKA, code).check(&stock, &sprinting);
+        }
+    }
+}
+
+#[test]
+fn what_decides_a_jump_is_decided_the_same() {
+    const AFTER: [&[u8]; 6] = [
+        &[opcode::PUSH2, 0, TARGET, opcode::JUMPI],
+        &[opcode::PUSH2, 0, TARGET, opcode::JUMP],
+        &[opcode::PUSH2, 0, TARGET + 1, opcode::JUMPI],
+        &[opcode::PUSH2, 0, TARGET + 1, opcode::JUMP],
+        &[opcode::PUSH2, 0, TARGET, opcode::POP],
+        &[],
+    ];
+    const COMPARISONS: [u8; 7] = [
+        opcode::LT,
+        opcode::GT,
+        opcode::SLT,
+        opcode::SGT,
+        opcode::EQ,
+        opcode::ISZERO,
+        opcode::JUMPDEST,
+    ];
+    let (stock, sprinting) = (stock(SpecId::OSAKA), sprinting(SpecId::OSAKA));
+    for (comparison, after) in COMPARISONS.iter().flat_map(|c| AFTER.map(|after| (*c, after))) {
+        for (n_negated, words) in (0..3).flat_map(|n| [[1, 2], [2, 1], [0, 0]].map(|w| (n, w))) {
+            let mut code = around(comparison);
+            code[2..2 + n_negated].fill(opcode::ISZERO);
+            code[2 + n_negated..][..after.len()].copy_from_slice(after);
+            for height in [0, 1, 2, 900, 1021, 1022, 1023, 1024] {
+                let stack = (0..height).map(|at| U256::from(words[at % 2])).collect();
+                let scene = Scene { stack, ..Scene::new(SpecId::OSAKA, code.clone()) };
+                for gas in (0..40).chain([PLENTY]) {
+                    Scene { gas, ..scene.clone() }.check(&stock, &sprinting);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sprint_does_not_go_back_to_the_table() {
+    for opcode in SIMPLE {
+        let mut sprinting = sprinting(SpecId::OSAKA);
+        let scene = Scene {
+            stack: vec![U256::from(TARGET); 17],
+            memory: 3,
+            ..Scene::new(SpecId::OSAKA, around(opcode))
+        };
+        // The one that the sprint begins with is looked up, no other.
+        if opcode != opcode::JUMPDEST {
+            sprinting.instruction_table_mut()[usize::from(opcode)] = Instruction::unknown();
+        }
+        scene.check(&stock(SpecId::OSAKA), &sprinting);
+    }
+}
+
+#[test]
+fn nobody_sprints_at_other_prices() {
+    for opcode in SIMPLE {
+        let mut expected = stock(SpecId::OSAKA);
+        let price = expected.gas_table()[usize::from(opcode)] + 1;
+        expected.insert_gas(opcode, price);
+        let mut instructions = expected.clone();
+        set_up(&mut instructions);
+        let scene = Scene {
+            stack: vec![U256::from(TARGET); 17],
+            memory: 3,
+            ..Scene::new(SpecId::OSAKA, around(opcode))
+        };
+        scene.check(&expected, &instructions);
+    }
+}
+
+/// Some lines of a program.
+fn lines() -> impl Strategy<Value = Vec<u8>> {
+    let small = || prop_oneof![0_u8..8, prop::sample::select(vec![31_u8, 32, 33, 64, 96, 224])];
+    let push = (small()).prop_map(|byte| vec![opcode::PUSH1, byte]);
+    let wide = (opcode::PUSH1..=opcode::PUSH32, any::<[u8; 32]>()).prop_map(|(push, bytes)| {
+        let length = usize::from(push - opcode::PUSH0);
+        [&[push], &bytes[..length]].concat()
+    });
+    let jump = (0_u8..120, prop::sample::select(vec![opcode::JUMP, opcode::JUMPI]))
+        .prop_map(|(target, jump)| vec![opcode::PUSH2, 0, target, jump]);
+    let memory = (small(), prop::sample::select(vec![opcode::MSTORE, opcode::MLOAD]))
+        .prop_map(|(at, access)| vec![opcode::PUSH1, at, access]);
+    let hash = (small(), small())
+        .prop_map(|(length, at)| vec![opcode::PUSH1, length, opcode::PUSH1, at, opcode::KECCAK256]);
+    let simple = prop::sample::select(SIMPLE.to_vec()).prop_map(|opcode| vec![opcode]);
+    prop_oneof![
+        4 => simple,
+        4 => push,
+        1 => wide,
+        1 => jump,
+        2 => Just(vec![opcode::JUMPDEST]),
+        2 => memory,
+        1 => hash,
+        1 => any::<u8>().prop_map(|byte| vec![byte]),
+    ]
+}
+
+prop_compose! {
+    fn scenes()(
+        spec in prop::sample::select(FORKS.to_vec()),
+        lines in prop::collection::vec(lines(), 1..60),
+        stack in prop::collection::vec(prop::sample::select(edges().to_vec()), 0..24),
+        memory in 0_usize..4,
+        input in prop::collection::vec(any::<u8>(), 0..80),
+        input_is_shared in any::<bool>(),
+        gas in prop_oneof![0_u64..400, Just(20_000)],
+    ) -> Scene {
+        Scene { spec, code: lines.concat(), stack, memory, input, input_is_shared, gas }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn programs_end_the_same(scene in scenes()) {
+        let (stock, sprinting) = (stock(scene.spec), sprinting(scene.spec));
+        prop_assert_eq!(scene.run(&sprinting), scene.run(&stock));
+    }
+}
