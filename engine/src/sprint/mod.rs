@@ -36,6 +36,7 @@ mod hashes;
 mod runner;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use alloy_evm::{
     Database, EvmEnv, EvmFactory,

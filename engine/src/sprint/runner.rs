@@ -1,6 +1,6 @@
 //! The loop of a sprint.
 
-use super::{GAS, hashes};
+use super::{GAS, hashes, words};
 use alloy_primitives::U256;
 use revm::{
     bytecode::{JumpTable, opcode},
@@ -99,9 +99,9 @@ impl Runner<'_> {
             }};
         }
         match *self.code.get(self.pc as usize)? {
-            opcode::ADD => compute!(ADD: [b, a] => a.wrapping_add(b)),
-            opcode::MUL => compute!(MUL: [b, a] => a.wrapping_mul(b)),
-            opcode::SUB => compute!(SUB: [b, a] => a.wrapping_sub(b)),
+            opcode::ADD => compute!(ADD: [b, a] => words::add(a, b)),
+            opcode::MUL => compute!(MUL: [b, a] => words::multiply(a, b)),
+            opcode::SUB => compute!(SUB: [b, a] => words::subtract(a, b)),
             opcode::DIV => compute!(DIV: [b, a] => a.checked_div(b).unwrap_or(b)),
             opcode::LT => compare!(LT: [b, a] => a < b),
             opcode::GT => compare!(GT: [b, a] => a > b),
