@@ -9,13 +9,14 @@ use alloy_consensus::transaction::Recovered;
 use alloy_evm::{
     Evm, EvmFactory,
     block::{BlockExecutor, BlockExecutorFactory},
-    eth::{EthBlockExecutorFactory, EthEvmFactory},
+    eth::EthBlockExecutorFactory,
 };
 use alloy_primitives::B256;
 use blockloom_engine::{
     BlockError, BlockOutput, ChainSpec, InternalError, Place, RecoveredBlock, Transaction,
     client::{
         Ahead, AheadEvmFactory, BlockPlan, Ethereum, ParallelBlockExecutorFactory, PlainReceipts,
+        SprintEvmFactory,
     },
 };
 use blockloom_state::{BlockState, CachedCode, CodeCache};
@@ -23,12 +24,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Makes Ethereum's block executors, whose transactions run ahead.
 pub(crate) type Factory = ParallelBlockExecutorFactory<
-    EthBlockExecutorFactory<PlainReceipts, ChainSpec, AheadEvmFactory<EthEvmFactory, Ethereum>>,
+    EthBlockExecutorFactory<PlainReceipts, ChainSpec, AheadEvmFactory<SprintEvmFactory, Ethereum>>,
 >;
 
 /// The factory for a chain.
 pub(crate) fn factory(ahead: Ahead, spec: ChainSpec) -> Factory {
-    let evms = AheadEvmFactory::new(ahead, EthEvmFactory::default(), Ethereum);
+    let evms = AheadEvmFactory::new(ahead, SprintEvmFactory, Ethereum);
     ParallelBlockExecutorFactory::new(EthBlockExecutorFactory::new(PlainReceipts, spec, evms))
 }
 

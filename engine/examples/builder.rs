@@ -9,13 +9,13 @@ use alloy_consensus::transaction::Recovered;
 use alloy_evm::{
     EvmFactory,
     block::{BlockExecutor, BlockExecutorFactory},
-    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory, EthEvmFactory},
+    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory},
 };
 use blockloom_engine::{
     ChainSpec,
     client::{
         Ahead, AheadConfig, AheadEvmFactory, Ethereum, PackEnd, PackLimits,
-        ParallelBlockExecutorFactory, PlainReceipts, pack,
+        ParallelBlockExecutorFactory, PlainReceipts, SprintEvmFactory, pack,
     },
 };
 use blockloom_fixtures::workload::{Parameters, find};
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect();
 
     let ahead = Ahead::new(AheadConfig::default())?;
-    let evms = AheadEvmFactory::new(ahead, EthEvmFactory::default(), Ethereum);
+    let evms = AheadEvmFactory::new(ahead, SprintEvmFactory, Ethereum);
     let spec = ChainSpec::mainnet();
     let factory = EthBlockExecutorFactory::new(PlainReceipts, spec.clone(), evms);
     let factory = ParallelBlockExecutorFactory::new(factory);

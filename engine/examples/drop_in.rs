@@ -16,7 +16,7 @@ use blockloom_engine::{
     ChainSpec,
     client::{
         Ahead, AheadConfig, AheadEvmFactory, BlockPlan, Ethereum, ParallelBlockExecutorFactory,
-        PlainReceipts,
+        PlainReceipts, SprintEvmFactory,
     },
 };
 use blockloom_fixtures::workload::{Parameters, find};
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         move |_parent: B256| Ok::<_, BaseStateError>(Arc::clone(&base))
     };
     let ahead = Ahead::new(AheadConfig::default())?.with_snapshots(snapshots);
-    let evms = AheadEvmFactory::new(ahead, EthEvmFactory::default(), Ethereum);
+    let evms = AheadEvmFactory::new(ahead, SprintEvmFactory, Ethereum);
     let spec = ChainSpec::mainnet();
     let factory = EthBlockExecutorFactory::new(PlainReceipts, spec.clone(), evms);
     let factory = ParallelBlockExecutorFactory::new(factory).with_parent_of(|ctx| ctx.parent_hash);

@@ -9,13 +9,13 @@ use alloy_consensus::transaction::Recovered;
 use alloy_evm::{
     EvmFactory,
     block::BlockExecutorFactory,
-    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory, EthEvmFactory},
+    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory},
 };
 use blockloom_engine::{
     ChainSpec, Receipt,
     client::{
         Ahead, AheadConfig, AheadEvmFactory, Ethereum, ParallelBlockExecutorFactory, PlainReceipts,
-        StreamError, committed_channel,
+        SprintEvmFactory, StreamError, committed_channel,
     },
 };
 use blockloom_fixtures::workload::{Parameters, find};
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         move |_parent| Ok::<_, BaseStateError>(Arc::clone(&base))
     };
     let ahead = Ahead::new(AheadConfig::default())?.with_snapshots(snapshots);
-    let evms = AheadEvmFactory::new(ahead, EthEvmFactory::default(), Ethereum);
+    let evms = AheadEvmFactory::new(ahead, SprintEvmFactory, Ethereum);
     let spec = ChainSpec::mainnet();
     let factory = EthBlockExecutorFactory::new(PlainReceipts, spec.clone(), evms);
     let factory = ParallelBlockExecutorFactory::new(factory).with_parent_of(|ctx| ctx.parent_hash);

@@ -43,7 +43,7 @@ use blockloom_engine::{
     BlockOutput, ChainSpec, Config, Engine, Receipt, RecoveredBlock, Transaction,
     client::{
         Ahead, AheadConfig, AheadEvmFactory, BlockPlan, Ethereum, ParallelBlockExecutorFactory,
-        PlainReceipts,
+        PlainReceipts, SprintEvmFactory,
     },
 };
 use blockloom_fixtures::{
@@ -84,7 +84,7 @@ const WARM_UPS: usize = 2;
 
 type Failure = Box<dyn Error>;
 type Stock<E> = EthBlockExecutorFactory<PlainReceipts, ChainSpec, E>;
-type Parallel = ParallelBlockExecutorFactory<Stock<AheadEvmFactory<EthEvmFactory, Ethereum>>>;
+type Parallel = ParallelBlockExecutorFactory<Stock<AheadEvmFactory<SprintEvmFactory, Ethereum>>>;
 
 /// A block, and the state before it.
 struct Case {
@@ -157,11 +157,8 @@ impl Contest {
             Err(_) => Err(BaseStateError::new(std::fmt::Error)),
         };
         let ahead = Ahead::new(AheadConfig { workers, ..AheadConfig::default() })?;
-        let evms = AheadEvmFactory::new(
-            ahead.with_snapshots(snapshots),
-            EthEvmFactory::default(),
-            Ethereum,
-        );
+        let evms =
+            AheadEvmFactory::new(ahead.with_snapshots(snapshots), SprintEvmFactory, Ethereum);
         let inner = EthBlockExecutorFactory::new(PlainReceipts, spec.clone(), evms);
         let stock =
             EthBlockExecutorFactory::new(PlainReceipts, spec.clone(), EthEvmFactory::default());

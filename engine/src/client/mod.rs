@@ -3,7 +3,8 @@
 //! A node that executes blocks through
 //! [`BlockExecutorFactory`](alloy_evm::block::BlockExecutorFactory) gets the
 //! parallel engine by changing two types: its EVM factory becomes an
-//! [`AheadEvmFactory`] around the one it had, its executor factory a
+//! [`AheadEvmFactory`] around the one it had, or around [`SprintEvmFactory`] where
+//! that was Ethereum's, its executor factory a
 //! [`ParallelBlockExecutorFactory`] around the one it had. `examples/drop_in.rs`
 //! shows all of it.
 //!
@@ -81,12 +82,12 @@
 //! # Example
 //!
 //! ```
-//! use alloy_evm::eth::{EthBlockExecutorFactory, EthEvmFactory};
+//! use alloy_evm::eth::EthBlockExecutorFactory;
 //! use blockloom_engine::{
 //!     ChainSpec,
 //!     client::{
 //!         Ahead, AheadConfig, AheadEvmFactory, Ethereum, ParallelBlockExecutorFactory,
-//!         PlainReceipts,
+//!         PlainReceipts, SprintEvmFactory,
 //!     },
 //! };
 //! use blockloom_state::{BaseStateError, MemoryState};
@@ -95,7 +96,7 @@
 //! let state = Arc::new(MemoryState::new());
 //! let snapshots = move |_parent| Ok::<_, BaseStateError>(Arc::clone(&state));
 //! let ahead = Ahead::new(AheadConfig::default())?.with_snapshots(snapshots);
-//! let evms = AheadEvmFactory::new(ahead, EthEvmFactory::default(), Ethereum);
+//! let evms = AheadEvmFactory::new(ahead, SprintEvmFactory, Ethereum);
 //! let inner = EthBlockExecutorFactory::new(PlainReceipts, ChainSpec::mainnet(), evms);
 //! // Use it as any `BlockExecutorFactory`.
 //! let factory = ParallelBlockExecutorFactory::new(inner).with_parent_of(|ctx| ctx.parent_hash);
@@ -116,6 +117,7 @@ mod reads;
 mod runtime;
 mod scout;
 mod snapshots;
+mod sprint;
 mod stats;
 mod strategy;
 mod stream;
@@ -130,6 +132,7 @@ pub use executor::{ParallelBlockExecutor, ParallelBlockExecutorFactory};
 pub use plan::BlockPlan;
 pub use runtime::{Ahead, AheadConfig};
 pub use snapshots::SnapshotFactory;
+pub use sprint::SprintEvmFactory;
 pub use stats::AheadStats;
 pub use strategy::{
     AnyEvm, AnySpeculator, Ethereum, EthereumSpeculator, FrameWatch, PlanFactory, Speculate,

@@ -11,6 +11,7 @@ use blockloom_engine::{
     ChainSpec, Mode, RecoveredBlock, Transaction,
     client::{
         Ahead, AheadConfig, AheadEvmFactory, Ethereum, ParallelBlockExecutorFactory, PlainReceipts,
+        SprintEvmFactory,
     },
 };
 use blockloom_state::{BaseStateError, MemoryState};
@@ -69,14 +70,18 @@ impl Chain {
     }
 
     /// The same, whose transactions run ahead on snapshots.
-    pub(crate) fn wrapped(&self, workers: usize, mode: Mode) -> Wrapped<EthEvmFactory, Ethereum> {
+    pub(crate) fn wrapped(
+        &self,
+        workers: usize,
+        mode: Mode,
+    ) -> Wrapped<SprintEvmFactory, Ethereum> {
         let ahead = ahead(workers, mode).with_snapshots(self.snapshots());
         self.wrapped_by(ahead).with_parent_of(|ctx| ctx.parent_hash)
     }
 
     /// The same on `ahead`.
-    pub(crate) fn wrapped_by(&self, ahead: Ahead) -> Wrapped<EthEvmFactory, Ethereum> {
-        let evms = AheadEvmFactory::new(ahead, EthEvmFactory::default(), Ethereum);
+    pub(crate) fn wrapped_by(&self, ahead: Ahead) -> Wrapped<SprintEvmFactory, Ethereum> {
+        let evms = AheadEvmFactory::new(ahead, SprintEvmFactory, Ethereum);
         let inner = EthBlockExecutorFactory::new(PlainReceipts, self.spec.clone(), evms);
         ParallelBlockExecutorFactory::new(inner)
     }

@@ -283,6 +283,11 @@ fn precompiles_of_ones_own_that_look_at_balances() {
 }
 
 #[test]
+fn a_stock_evm_below_scouts_that_sprint() {
+    check!(EthEvmFactory::default(), Ethereum, Chain::env);
+}
+
+#[test]
 fn any_evm_compared_in_full() {
     check!(EthEvmFactory::default(), AnyEvm::new(), Chain::env);
     check!(OwnEvms, AnyEvm::new(), own_env);

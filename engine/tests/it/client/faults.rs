@@ -13,11 +13,11 @@ use crate::support::{
     forks::{Fork, spec},
     world::{World, contract, user},
 };
-use alloy_evm::{EvmFactory, block::BlockExecutorFactory, eth::EthEvmFactory};
+use alloy_evm::{EvmFactory, block::BlockExecutorFactory};
 use alloy_primitives::{Address, B256, U256};
 use blockloom_engine::{
     Mode,
-    client::{Ethereum, StreamError},
+    client::{Ethereum, SprintEvmFactory, StreamError},
 };
 use blockloom_fixtures::handmade::{Flaky, Unreadable};
 use blockloom_state::{BaseStateError, MemoryState, MemoryStateError};
@@ -48,7 +48,7 @@ fn chain() -> Chain {
     Chain { spec: spec(Fork::Prague), block, base: Arc::new(world.0) }
 }
 
-type Factory = Wrapped<EthEvmFactory, Ethereum>;
+type Factory = Wrapped<SprintEvmFactory, Ethereum>;
 
 /// Factories whose scouts have readers of their own, and whose scouts ask the
 /// caller.
