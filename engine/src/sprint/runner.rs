@@ -406,24 +406,12 @@ impl Runner<'_> {
         let offset = usize::try_from(offset).ok()?;
         let left = self.left.checked_sub(cost(opcode::MSTORE))?;
         let is_there = offset.saturating_add(WORD) <= self.memory.len();
-        self.left = if is_there { left } else { self.grow(left, offset)? };
+        self.left =
+            if is_there { left } else { grow(self.gas, self.memory, self.params, (left, offset))? };
         self.memory.set(offset, &word.to_be_bytes::<WORD>());
         self.top -= 2;
         self.pc += 1;
         Some(())
-    }
-
-    /// Makes memory long enough for a word at `offset`, paid out of `left`, and
-    /// gives what is left then.
-    #[cold]
-    fn grow(&mut self, left: u64, offset: usize) -> Option<u64> {
-        let before = *self.gas;
-        self.gas.set_remaining(left);
-        if resize_memory(self.gas, self.memory, self.params, offset, WORD).is_err() {
-            *self.gas = before;
-            return None;
-        }
-        Some(self.gas.remaining())
     }
 
     /// KECCAK256, of memory that is there.
@@ -457,6 +445,25 @@ impl Runner<'_> {
         };
         self.give(word)
     }
+}
+
+/// Makes memory long enough for a word at `offset`, paid out of `left`, and gives
+/// what is left then. Knows nothing of a runner: that would have to be in memory.
+#[cold]
+#[inline(never)]
+fn grow(
+    gas: &mut Gas,
+    memory: &mut SharedMemory,
+    params: &GasParams,
+    (left, offset): (u64, usize),
+) -> Option<u64> {
+    let before = *gas;
+    gas.set_remaining(left);
+    if resize_memory(gas, memory, params, offset, WORD).is_err() {
+        *gas = before;
+        return None;
+    }
+    Some(gas.remaining())
 }
 
 /// What a simple instruction takes, in every fork.
