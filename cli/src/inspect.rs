@@ -109,13 +109,7 @@ pub fn inspect(args: &InspectArgs, console: &mut Console<'_>) -> Result<Vec<Insp
             let measured = measured.iter().find(|one| one.workers == *workers);
             let measured = measured.map(|one| one.ratio);
             let simulated = engine
-                .predict(
-                    &workload.spec,
-                    &workload.block,
-                    &workload.base,
-                    (&costs, *workers),
-                    ROUNDS,
-                )
+                .predict(&workload.spec, &workload.block, &workload.base, &costs, *workers, ROUNDS)
                 .map_err(|source| refused(&workload, source))?;
             Ok(Speedup {
                 workers: *workers,

@@ -58,6 +58,12 @@
 //! EIP-161 and from EIP-7708 on) leaves it to revm, so the arithmetic knows no
 //! errors.
 //!
+//! # Instructions
+//!
+//! Outside of the sequential path, instructions that only look at the stack, at
+//! memory and at the input run one after another in a loop of our own (`sprint`);
+//! whatever is not sure to succeed, and all others, are revm's.
+//!
 //! # Why the results are the same
 //!
 //! 1. An execution is a function of its transaction, its block and the answers

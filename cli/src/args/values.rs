@@ -6,11 +6,7 @@ use std::time::Duration;
 /// A worker count. Zero would mean "every core" and make a run's
 /// meaning depend on the machine.
 pub(super) fn worker_count(text: &str) -> Result<usize, String> {
-    match text.trim().parse() {
-        Ok(0) => Err("a worker count is at least 1".to_owned()),
-        Ok(count) => Ok(count),
-        Err(error) => Err(format!("{error}")),
-    }
+    at_least_one(text)
 }
 
 /// How often commits are synced.

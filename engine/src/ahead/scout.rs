@@ -100,7 +100,8 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P
             let is_stale = match &run {
                 Run::Stale => true,
                 Run::Done { result, .. } => {
-                    Listening::is_due_after(&result.result) && self.is_outdated(speculator.view())
+                    // Who runs for long without reading hears of nothing meanwhile.
+                    Listening::is_due_after(&result.result) && speculator.view().is_outdated()
                 }
                 Run::Blocked(_) | Run::Failed => false,
             };
@@ -116,13 +117,6 @@ impl<'m, 'a, B: DatabaseRef<Error = BaseStateError>, P: Pace> Scout<'m, 'a, B, P
             outcome.fill(Some(self.id), run, *wants_states);
             return Some(outcome);
         }
-    }
-
-    /// Whether what became final while a run was under way contradicts what it
-    /// saw. Who runs for long without reading hears of nothing meanwhile.
-    fn is_outdated(&self, sight: &Sight<'m, 'a, B, P>) -> bool {
-        let mut state = self.state.borrow_mut();
-        self.ears.hear(&mut state) && sight.seen.is_surely_stale(&state)
     }
 }
 

@@ -91,19 +91,25 @@ impl<B: DatabaseRef<Error = BaseStateError>, P: Pace> Sight<'_, '_, B, P> {
         if self.lookahead.is_stopped() {
             return Err(Stop::Stale);
         }
-        let n_reads = self.seen.accounts.len() + self.seen.slots.len();
-        if let Some(ears) = self.ears
-            && self.listening.is_due(n_reads)
-        {
-            let mut state = self.state.borrow_mut();
-            if ears.hear(&mut state) {
-                self.listening.had_news(n_reads);
-                if self.seen.is_surely_stale(&state) {
-                    return Err(Stop::Stale);
-                }
-            }
+        if self.listening.is_due(self.n_reads()) && self.is_outdated() {
+            return Err(Stop::Stale);
         }
         Ok(())
+    }
+
+    /// Hears what became final, if this is a scout's: whether that contradicts
+    /// what was seen.
+    pub(super) fn is_outdated(&mut self) -> bool {
+        let mut state = self.state.borrow_mut();
+        if !self.ears.is_some_and(|ears| ears.hear(&mut state)) {
+            return false;
+        }
+        self.listening.had_news(self.n_reads());
+        self.seen.is_surely_stale(&state)
+    }
+
+    fn n_reads(&self) -> usize {
+        self.seen.accounts.len() + self.seen.slots.len()
     }
 }
 

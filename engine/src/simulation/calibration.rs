@@ -217,7 +217,7 @@ fn waking(scene: &Scene<'_>, rounds: usize) -> Result<Duration, BlockError> {
 /// behind it; how much is nothing that one thread could find out.
 fn crowded(scene: &Scene<'_>, costs: Costs, rounds: usize) -> Result<Arc<Costs>, BlockError> {
     let mut costs = Arc::new(costs);
-    let Some(real) = speedup_of_two(scene, rounds)? else { return Ok(costs) };
+    let Some(real) = speedup_of_two(scene, &costs, rounds)? else { return Ok(costs) };
     let rounds = rounds.clamp(1, ROUNDS);
     for _ in 0..FITS {
         let simulated = scene.predict(&costs, 2, rounds)?;
@@ -235,23 +235,26 @@ fn crowded(scene: &Scene<'_>, costs: Costs, rounds: usize) -> Result<Arc<Costs>,
 
 /// Speedup of two real workers; `None` if there are not that many cores, or the
 /// engine leaves the block to one.
-fn speedup_of_two(scene: &Scene<'_>, rounds: usize) -> Result<Option<f64>, BlockError> {
+fn speedup_of_two(
+    scene: &Scene<'_>,
+    costs: &Costs,
+    rounds: usize,
+) -> Result<Option<f64>, BlockError> {
     if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
         return Ok(None);
     }
     let engine = scene.engine(|config| Config { workers: 2, ..config })?;
     let Scene { spec, block, base, .. } = *scene;
-    let (mut ratios, mut shared) = (Vec::new(), 0);
+    let (mut times, mut shared) = (Vec::new(), 0);
     for _ in 0..rounds.max(1) + WARM_UPS {
         let alone = scene.in_order()?;
         let stats = engine.execute_on(spec, block, base, &engine.pool)?.stats;
         shared += usize::from(stats.workers > 1);
-        ratios.push(alone.as_secs_f64() / stats.elapsed.as_secs_f64());
+        times.push(paired(stats.elapsed, alone, costs.sequential));
     }
-    let is_shared = 2 * shared > ratios.len();
-    let mut ratios = ratios.split_off(WARM_UPS);
-    ratios.sort_unstable_by(f64::total_cmp);
-    Ok(is_shared.then_some(ratios[ratios.len() / 2]))
+    let is_shared = 2 * shared > times.len();
+    let usual = median(times.split_off(WARM_UPS));
+    Ok(is_shared.then(|| costs.sequential.as_secs_f64() / usual.as_secs_f64()))
 }
 
 /// Rounds of waiting, the best of several times.

@@ -97,7 +97,8 @@ impl Engine {
         spec: &ChainSpec,
         block: &RecoveredBlock,
         base: &S,
-        (costs, workers): (&Arc<Costs>, usize),
+        costs: &Arc<Costs>,
+        workers: usize,
         rounds: usize,
     ) -> Result<f64, BlockError> {
         let scene = Scene { engine: self, spec, block, base };

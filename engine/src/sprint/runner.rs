@@ -14,9 +14,10 @@ use revm::{
     primitives::hardfork::SpecId,
 };
 
-/// Stack that a sprint takes beside what is in use. One that needs more ends,
-/// and the next one has it.
-const ROOM: [U256; 24] = [U256::ZERO; 24];
+/// Stack that a sprint takes beside what is in use, if there is so much. One that
+/// needs more ends, and the next one has it; but whether it is needed or not, it
+/// takes time to make it zero.
+const ROOM: [U256; 8] = [U256::ZERO; 8];
 
 /// Bytes of a word.
 const WORD: usize = 32;
@@ -31,7 +32,9 @@ pub(super) fn sprint(interpreter: &mut Interpreter<EthInterpreter>, params: &Gas
     let Some(jumps) = bytecode.legacy_jump_table() else { return };
     let words = stack.data_mut();
     let top = words.len();
-    words.extend_from_slice(&ROOM[..ROOM.len().min(STACK_LIMIT - top)]);
+    if top + ROOM.len() <= STACK_LIMIT {
+        words.extend_from_slice(&ROOM);
+    }
     let mut runner = Runner {
         code: bytecode.bytes_ref(),
         jumps,
@@ -439,9 +442,11 @@ impl Runner<'_> {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let word = match &self.input.input {
             CallInput::Bytes(bytes) => word_at(bytes, offset),
-            CallInput::SharedBuffer(range) => {
+            CallInput::SharedBuffer(range) if offset < range.len() => {
                 word_at(&self.memory.global_slice_range(range.clone()), offset)
             }
+            // An empty range may be anywhere, even where there is no memory.
+            CallInput::SharedBuffer(_) => U256::ZERO,
         };
         self.give(word)
     }

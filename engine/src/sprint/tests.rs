@@ -71,7 +71,9 @@ impl Scene {
         memory.resize(self.input.len());
         memory.set(0, &self.input);
         let input = if self.input_is_shared {
-            CallInput::SharedBuffer(0..self.input.len())
+            // revm says so of an empty input.
+            let start = if self.input.is_empty() { usize::MAX } else { 0 };
+            CallInput::SharedBuffer(start..start + self.input.len())
         } else {
             CallInput::Bytes(self.input.clone().into())
         };
@@ -176,6 +178,24 @@ fn every_height_of_the_stack() {
                 let scene = Scene { stack, memory: 3, ..Scene::new(spec, around(opcode)) };
                 scene.check(&stock, &sprinting);
             }
+        }
+    }
+}
+
+#[test]
+fn input_may_lie_in_the_callers_memory_or_nowhere() {
+    let (stock, sprinting) = (stock(SpecId::OSAKA), sprinting(SpecId::OSAKA));
+    for (opcode, offset) in
+        [opcode::CALLDATALOAD, opcode::CALLDATASIZE].iter().flat_map(|op| edges().map(|o| (op, o)))
+    {
+        for (length, input_is_shared) in (0..70).flat_map(|n| [false, true].map(|is| (n, is))) {
+            let scene = Scene {
+                stack: vec![offset],
+                input: (1..=length).collect(),
+                input_is_shared,
+                ..Scene::new(SpecId::OSAKA, around(*opcode))
+            };
+            scene.check(&stock, &sprinting);
         }
     }
 }
