@@ -241,7 +241,7 @@ impl<'a> Committed<'a> {
     }
 }
 
-/// Stock revm at the frontier. One per worker, because an EVM does not change
+/// Ethereum's EVM at the frontier. One per worker, because an EVM does not change
 /// threads.
 pub(crate) struct FrontierEvm<'a> {
     evm: EthEvm<FinalView<'a>, NoOpInspector, PrecompilesMap>,

@@ -20,8 +20,8 @@
 //!    and what it wrote.
 //! 4. **Commit.** At the frontier, where all lower transactions are final, what
 //!    was read is compared once more, in block order. A valid result is final;
-//!    a stale one is run again right there, by stock revm on what is final,
-//!    where it cannot fail. Where running ahead turns out to be mostly in vain,
+//!    a stale one is run again right there, by revm on what is final, where it
+//!    cannot fail. Where running ahead turns out to be mostly in vain,
 //!    or transactions become final no faster than before (`gain`), the rest of
 //!    the block runs one after another, and so does the next one about the same
 //!    contract (`habits`).

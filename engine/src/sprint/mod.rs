@@ -2,10 +2,10 @@
 //!
 //! revm runs a contract by looking each instruction up in a table and calling
 //! it; where it is in the code, what gas is left and how long the stack is lies
-//! in memory in between. Half of the time of a mainnet block goes there. Most
-//! instructions are simple: they look at the stack, at memory that is there, at
-//! the input. A *sprint* runs as many of those as follow each other in one loop
-//! that holds all three in registers.
+//! in memory in between. A quarter to half of the time of a mainnet block goes
+//! there. Most instructions are simple: they look at the stack, at memory that is
+//! there, at the input. A *sprint* runs as many of those as follow each other in
+//! one loop that holds all three in registers.
 //!
 //! ```text
 //! revm's loop     PUSH1 ............ SLOAD  DUP1 ................. CALL
