@@ -8,17 +8,19 @@
 //! one loop that holds all three in registers.
 //!
 //! ```text
-//! revm's loop     PUSH1 ............ SLOAD  DUP1 ................. CALL
-//!                    \              ^          \                  ^
-//! sprint              PUSH1 MSTORE -'           SWAP2 POP JUMPI .-'
+//! revm's loop     PUSH1 ............ SLOAD ................. CALL
+//!                    \              ^     \                  ^
+//! sprint              PUSH1 MSTORE -'      SWAP2 POP JUMPI .-'
 //! ```
 //!
-//! 1. [`set_up`] puts an entry into the table for each simple instruction: it
-//!    calls revm's own, and then sprints;
+//! 1. [`set_up`] puts an entry into the table for each simple instruction, and
+//!    for others that go on with the next one: it calls revm's own, and then
+//!    sprints;
 //! 2. [`runner`] is the loop. It takes steps that surely succeed, and nothing
 //!    else: whatever is not simple, lacks gas, stack or memory, or jumps to
 //!    where it must not, is left to revm, which finds the interpreter as if it
-//!    had come there itself;
+//!    had come there itself. Which instruction is next, it asks bit by bit
+//!    ([`kinds`]);
 //! 3. [`hashes`] remembers where mappings keep their values, within a block.
 //!
 //! # Invariants
@@ -33,6 +35,7 @@
 //!   of their own.
 
 mod hashes;
+mod kinds;
 mod runner;
 #[cfg(test)]
 mod tests;
@@ -73,12 +76,31 @@ macro_rules! with_simple {
     };
 }
 
+/// Calls a macro with the opcodes of instructions that are not simple, and leave
+/// the interpreter at the next one: of all but those that call, create, jump or
+/// end.
+macro_rules! with_others {
+    ($then:ident) => {
+        $then!(
+            SDIV MOD SMOD ADDMOD MULMOD EXP SIGNEXTEND BYTE SAR CLZ MSTORE8 MSIZE MCOPY
+            ORIGIN GASPRICE CALLDATACOPY CODESIZE CODECOPY RETURNDATACOPY
+            BALANCE EXTCODESIZE EXTCODECOPY EXTCODEHASH SELFBALANCE
+            BLOCKHASH COINBASE TIMESTAMP NUMBER DIFFICULTY GASLIMIT CHAINID BASEFEE BLOBHASH BLOBBASEFEE
+            SLOAD SSTORE TLOAD TSTORE LOG0 LOG1 LOG2 LOG3 LOG4
+        )
+    };
+}
+
 macro_rules! list {
     ($($name:ident)*) => { [$(opcode::$name),*] };
 }
 
-/// Opcodes of the instructions that a sprint begins with, and goes on with.
+/// Opcodes of the instructions that a sprint goes on with.
 const SIMPLE: [u8; 96] = with_simple!(list);
+
+/// Opcodes of others, behind which a sprint begins as well.
+#[cfg(test)]
+const OTHERS: [u8; 43] = with_others!(list);
 
 /// Lets Ethereum's instructions sprint, for one block.
 pub(crate) fn set_up<H: Host>(instructions: &mut EthInstructions<EthInterpreter, H>) {
@@ -93,6 +115,7 @@ pub(crate) fn set_up<H: Host>(instructions: &mut EthInstructions<EthInterpreter,
         };
     }
     with_simple!(enter);
+    with_others!(enter);
     hashes::forget();
 }
 

@@ -1,6 +1,10 @@
 //! The loop of a sprint.
 
-use super::{GAS, hashes, words};
+use super::{
+    GAS, hashes,
+    kinds::{A, B, C, D, E, F, G, KINDS, NOT_SIMPLE},
+    words,
+};
 use alloy_primitives::U256;
 use revm::{
     bytecode::{JumpTable, opcode},
@@ -80,49 +84,105 @@ struct Runner<'a> {
     spec: SpecId,
 }
 
+/// Pays for an instruction and puts what comes of its operands in their place.
+macro_rules! compute {
+    ($runner:ident, $name:ident: $operands:pat => $result:expr) => {{
+        let $operands = $runner.take::<{ opcode::$name }, _>()?;
+        $runner.give($result)
+    }};
+}
+
+/// The same of a comparison, on which a jump may depend.
+macro_rules! compare {
+    ($runner:ident, $name:ident: $operands:pat => $holds:expr) => {{
+        let $operands = $runner.words()?;
+        let holds = $holds;
+        $runner.decide::<{ opcode::$name }>(holds)
+    }};
+}
+
 impl Runner<'_> {
-    /// Takes the next step.
-    ///
-    /// Each PUSH, DUP and SWAP has code of its own, in which its number is a
-    /// constant: taken together, they take a tenth longer. For the same reason
-    /// there are no closures: the compiler calls some of them.
+    /// Takes the next step. Which one that is, is asked [bit by bit](super::kinds).
     #[inline(always)]
     fn step(&mut self) -> Option<()> {
-        macro_rules! compute {
-            ($name:ident: $operands:pat => $result:expr) => {{
-                let $operands = self.take::<{ opcode::$name }, _>()?;
-                self.give($result)
-            }};
+        let opcode = *self.code.get(self.pc as usize)?;
+        let kind = KINDS[usize::from(opcode)];
+        if kind & A != 0 {
+            self.move_words(kind, opcode)
+        } else if kind & B != 0 {
+            self.usual(kind)
+        } else if kind != NOT_SIMPLE {
+            self.less_usual(kind, opcode)
+        } else {
+            None
         }
-        macro_rules! compare {
-            ($name:ident: $operands:pat => $holds:expr) => {{
-                let $operands = self.words()?;
-                let holds = $holds;
-                self.decide::<{ opcode::$name }>(holds)
-            }};
+    }
+
+    #[inline(always)]
+    fn move_words(&mut self, kind: u8, opcode: u8) -> Option<()> {
+        if kind & B != 0 {
+            let depth = usize::from(opcode & 0x0f) + 1;
+            if kind & C != 0 { self.duplicate(depth) } else { self.swap(depth) }
+        } else if kind & C != 0 {
+            self.push_short((opcode - opcode::PUSH0).into())
+        } else if kind & D != 0 {
+            self.take::<{ opcode::POP }, 1>().map(|_| ())
+        } else if kind & E != 0 {
+            self.push_target()
+        } else if kind & F != 0 {
+            self.push_zero()
+        } else {
+            self.push_long((opcode - opcode::PUSH0).into())
         }
-        match *self.code.get(self.pc as usize)? {
-            opcode::ADD => compute!(ADD: [b, a] => words::add(a, b)),
-            opcode::MUL => compute!(MUL: [b, a] => words::multiply(a, b)),
-            opcode::SUB => compute!(SUB: [b, a] => words::subtract(a, b)),
-            opcode::DIV => compute!(DIV: [b, a] => a.checked_div(b).unwrap_or(b)),
-            opcode::LT => compare!(LT: [b, a] => a < b),
-            opcode::GT => compare!(GT: [b, a] => a > b),
-            opcode::SLT => compare!(SLT: [b, a] => i256_cmp(a, b).is_lt()),
-            opcode::SGT => compare!(SGT: [b, a] => i256_cmp(a, b).is_gt()),
-            opcode::EQ => compare!(EQ: [b, a] => a == b),
-            opcode::ISZERO => compare!(ISZERO: [a] => a.is_zero()),
-            opcode::AND => compute!(AND: [b, a] => a & b),
-            opcode::OR => compute!(OR: [b, a] => a | b),
-            opcode::XOR => compute!(XOR: [b, a] => a ^ b),
-            opcode::NOT => compute!(NOT: [a] => !a),
-            opcode::SHL if self.spec.is_enabled_in(SpecId::PETERSBURG) => {
-                compute!(SHL: [a, by] => a << bits(by))
-            }
-            opcode::SHR if self.spec.is_enabled_in(SpecId::PETERSBURG) => {
-                compute!(SHR: [a, by] => a >> bits(by))
-            }
-            opcode::KECCAK256 => self.keccak256(),
+    }
+
+    #[inline(always)]
+    fn usual(&mut self, kind: u8) -> Option<()> {
+        if kind & C != 0 {
+            return match (kind & D != 0, kind & E != 0) {
+                (true, true) => compute!(self, ADD: [b, a] => words::add(a, b)),
+                (true, false) => self.store(),
+                (false, true) => compute!(self, AND: [b, a] => a & b),
+                (false, false) => self.load(),
+            };
+        }
+        if kind & D != 0 {
+            return if kind & E != 0 {
+                self.jump()
+            } else {
+                compare!(self, ISZERO: [a] => a.is_zero())
+            };
+        }
+        match (kind & E != 0, kind & F != 0, kind & G != 0) {
+            (true, true, _) => self.take::<{ opcode::JUMPDEST }, 0>().map(|_| ()),
+            (true, false, _) => compare!(self, EQ: [b, a] => a == b),
+            (false, true, true) => compute!(self, SUB: [b, a] => words::subtract(a, b)),
+            (false, true, false) => compare!(self, LT: [b, a] => a < b),
+            (false, false, _) => compare!(self, GT: [b, a] => a > b),
+        }
+    }
+
+    #[inline(always)]
+    fn less_usual(&mut self, kind: u8, opcode: u8) -> Option<()> {
+        match (kind & C != 0, kind & D != 0, kind & E != 0) {
+            (true, true, true) => compute!(self, MUL: [b, a] => words::multiply(a, b)),
+            (true, true, false) => self.load_input(),
+            (true, false, true) => self.shift_left(),
+            (true, false, false) => compute!(self, DIV: [b, a] => a.checked_div(b).unwrap_or(b)),
+            (false, true, true) => self.keccak256(),
+            (false, true, false) => self.shift_right(),
+            (false, false, _) => self.seldom(opcode),
+        }
+    }
+
+    #[inline(always)]
+    fn seldom(&mut self, opcode: u8) -> Option<()> {
+        match opcode {
+            opcode::SLT => compare!(self, SLT: [b, a] => i256_cmp(a, b).is_lt()),
+            opcode::SGT => compare!(self, SGT: [b, a] => i256_cmp(a, b).is_gt()),
+            opcode::OR => compute!(self, OR: [b, a] => a | b),
+            opcode::XOR => compute!(self, XOR: [b, a] => a ^ b),
+            opcode::NOT => compute!(self, NOT: [a] => !a),
             opcode::ADDRESS => {
                 self.push::<{ opcode::ADDRESS }>(self.input.target_address.into_word().into())
             }
@@ -130,91 +190,18 @@ impl Runner<'_> {
                 self.push::<{ opcode::CALLER }>(self.input.caller_address.into_word().into())
             }
             opcode::CALLVALUE => self.push::<{ opcode::CALLVALUE }>(self.input.call_value),
-            opcode::CALLDATALOAD => self.load_input(),
             opcode::CALLDATASIZE => {
                 self.push::<{ opcode::CALLDATASIZE }>(U256::from(self.input.input.len()))
             }
             opcode::RETURNDATASIZE if self.spec.is_enabled_in(SpecId::BYZANTIUM) => {
                 self.push::<{ opcode::RETURNDATASIZE }>(U256::from(self.return_data.0.len()))
             }
-            opcode::POP => self.take::<{ opcode::POP }, 1>().map(|_| ()),
-            opcode::MLOAD => self.load(),
-            opcode::MSTORE => self.store(),
-            opcode::JUMP => self.jump(),
             opcode::JUMPI => self.jump_if(),
             opcode::PC => self.push::<{ opcode::PC }>(U256::from(self.pc)),
             opcode::GAS => {
                 let left = self.left.checked_sub(cost(opcode::GAS))?;
                 self.push::<{ opcode::GAS }>(U256::from(left))
             }
-            opcode::JUMPDEST => self.take::<{ opcode::JUMPDEST }, 0>().map(|_| ()),
-            opcode::PUSH0 if self.spec.is_enabled_in(SpecId::SHANGHAI) => {
-                self.push::<{ opcode::PUSH0 }>(U256::ZERO)
-            }
-            opcode::PUSH2 => self.push_target(),
-            opcode::PUSH1 => self.push_short(1),
-            opcode::PUSH3 => self.push_short(3),
-            opcode::PUSH4 => self.push_short(4),
-            opcode::PUSH5 => self.push_short(5),
-            opcode::PUSH6 => self.push_short(6),
-            opcode::PUSH7 => self.push_short(7),
-            opcode::PUSH8 => self.push_short(8),
-            opcode::PUSH9 => self.push_long(9),
-            opcode::PUSH10 => self.push_long(10),
-            opcode::PUSH11 => self.push_long(11),
-            opcode::PUSH12 => self.push_long(12),
-            opcode::PUSH13 => self.push_long(13),
-            opcode::PUSH14 => self.push_long(14),
-            opcode::PUSH15 => self.push_long(15),
-            opcode::PUSH16 => self.push_long(16),
-            opcode::PUSH17 => self.push_long(17),
-            opcode::PUSH18 => self.push_long(18),
-            opcode::PUSH19 => self.push_long(19),
-            opcode::PUSH20 => self.push_long(20),
-            opcode::PUSH21 => self.push_long(21),
-            opcode::PUSH22 => self.push_long(22),
-            opcode::PUSH23 => self.push_long(23),
-            opcode::PUSH24 => self.push_long(24),
-            opcode::PUSH25 => self.push_long(25),
-            opcode::PUSH26 => self.push_long(26),
-            opcode::PUSH27 => self.push_long(27),
-            opcode::PUSH28 => self.push_long(28),
-            opcode::PUSH29 => self.push_long(29),
-            opcode::PUSH30 => self.push_long(30),
-            opcode::PUSH31 => self.push_long(31),
-            opcode::PUSH32 => self.push_long(32),
-            opcode::DUP1 => self.duplicate(1),
-            opcode::DUP2 => self.duplicate(2),
-            opcode::DUP3 => self.duplicate(3),
-            opcode::DUP4 => self.duplicate(4),
-            opcode::DUP5 => self.duplicate(5),
-            opcode::DUP6 => self.duplicate(6),
-            opcode::DUP7 => self.duplicate(7),
-            opcode::DUP8 => self.duplicate(8),
-            opcode::DUP9 => self.duplicate(9),
-            opcode::DUP10 => self.duplicate(10),
-            opcode::DUP11 => self.duplicate(11),
-            opcode::DUP12 => self.duplicate(12),
-            opcode::DUP13 => self.duplicate(13),
-            opcode::DUP14 => self.duplicate(14),
-            opcode::DUP15 => self.duplicate(15),
-            opcode::DUP16 => self.duplicate(16),
-            opcode::SWAP1 => self.swap(1),
-            opcode::SWAP2 => self.swap(2),
-            opcode::SWAP3 => self.swap(3),
-            opcode::SWAP4 => self.swap(4),
-            opcode::SWAP5 => self.swap(5),
-            opcode::SWAP6 => self.swap(6),
-            opcode::SWAP7 => self.swap(7),
-            opcode::SWAP8 => self.swap(8),
-            opcode::SWAP9 => self.swap(9),
-            opcode::SWAP10 => self.swap(10),
-            opcode::SWAP11 => self.swap(11),
-            opcode::SWAP12 => self.swap(12),
-            opcode::SWAP13 => self.swap(13),
-            opcode::SWAP14 => self.swap(14),
-            opcode::SWAP15 => self.swap(15),
-            opcode::SWAP16 => self.swap(16),
             _ => None,
         }
     }
@@ -268,9 +255,14 @@ impl Runner<'_> {
         {
             let target = u16::from_be_bytes([*high, *low]);
             if !holds || self.jumps.is_valid(target.into()) {
-                self.pay(gas + cost(opcode::PUSH2) + cost(opcode::JUMPI))?;
+                gas += cost(opcode::PUSH2) + cost(opcode::JUMPI);
+                if holds {
+                    self.land(gas, target.into())?;
+                } else {
+                    self.pay(gas)?;
+                    self.pc = pc + 4;
+                }
                 self.top = below;
-                self.pc = if holds { target.into() } else { pc + 4 };
                 return Some(());
             }
         }
@@ -327,19 +319,20 @@ impl Runner<'_> {
         self.stack.get(self.top)?;
         match next {
             opcode::JUMP if self.jumps.is_valid(target.into()) => {
-                self.pay(cost(opcode::PUSH2) + cost(opcode::JUMP))?;
-                self.pc = target.into();
-                Some(())
+                self.land(cost(opcode::PUSH2) + cost(opcode::JUMP), target.into())
             }
             opcode::JUMPI => {
                 let [condition] = self.words()?;
-                let is_taken = !condition.is_zero();
-                if is_taken && !self.jumps.is_valid(target.into()) {
+                let gas = cost(opcode::PUSH2) + cost(opcode::JUMPI);
+                if condition.is_zero() {
+                    self.pay(gas)?;
+                    self.pc += 4;
+                } else if self.jumps.is_valid(target.into()) {
+                    self.land(gas, target.into())?;
+                } else {
                     return None;
                 }
-                self.pay(cost(opcode::PUSH2) + cost(opcode::JUMPI))?;
                 self.top -= 1;
-                self.pc = if is_taken { target.into() } else { self.pc + 4 };
                 Some(())
             }
             _ => self.push_short(2),
@@ -365,11 +358,44 @@ impl Runner<'_> {
     }
 
     #[inline(always)]
+    fn push_zero(&mut self) -> Option<()> {
+        if !self.spec.is_enabled_in(SpecId::SHANGHAI) {
+            return None;
+        }
+        self.push::<{ opcode::PUSH0 }>(U256::ZERO)
+    }
+
+    #[inline(always)]
+    fn shift_left(&mut self) -> Option<()> {
+        if !self.spec.is_enabled_in(SpecId::PETERSBURG) {
+            return None;
+        }
+        compute!(self, SHL: [a, by] => a << bits(by))
+    }
+
+    #[inline(always)]
+    fn shift_right(&mut self) -> Option<()> {
+        if !self.spec.is_enabled_in(SpecId::PETERSBURG) {
+            return None;
+        }
+        compute!(self, SHR: [a, by] => a >> bits(by))
+    }
+
+    /// Pays `gas` for getting to `target`, where a jump may go, and for the
+    /// JUMPDEST there.
+    #[inline(always)]
+    fn land(&mut self, gas: u64, target: u32) -> Option<()> {
+        self.pay(gas + cost(opcode::JUMPDEST))?;
+        self.pc = target + 1;
+        Some(())
+    }
+
+    #[inline(always)]
     fn jump(&mut self) -> Option<()> {
         let [target] = *self.words()?;
         let target = self.destination(target)?;
-        self.take::<{ opcode::JUMP }, 1>()?;
-        self.pc = target;
+        self.land(cost(opcode::JUMP), target)?;
+        self.top -= 1;
         Some(())
     }
 

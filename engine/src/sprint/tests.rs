@@ -1,7 +1,7 @@
 //! Sprints beside revm's own loop: whatever a program does, both leave the
 //! interpreter in the same state, at every gas limit, stack height and fork.
 
-use super::{SIMPLE, set_up};
+use super::{OTHERS, SIMPLE, set_up};
 use alloy_primitives::{Address, Bytes, U256};
 use proptest::prelude::*;
 use revm::{
@@ -107,17 +107,20 @@ impl Scene {
     }
 }
 
-/// revm's instructions but for one: the host here knows of no randomness.
 fn stock(spec: SpecId) -> Instructions {
-    let mut instructions = Instructions::new_mainnet_with_spec(spec);
-    let table = instructions.instruction_table_mut();
-    table[usize::from(opcode::DIFFICULTY)] = Instruction::unknown();
-    instructions
+    without_randomness(Instructions::new_mainnet_with_spec(spec))
 }
 
 fn sprinting(spec: SpecId) -> Instructions {
-    let mut instructions = stock(spec);
+    let mut instructions = Instructions::new_mainnet_with_spec(spec);
     set_up(&mut instructions);
+    without_randomness(instructions)
+}
+
+/// All but one: the host here knows of no randomness.
+fn without_randomness(mut instructions: Instructions) -> Instructions {
+    let table = instructions.instruction_table_mut();
+    table[usize::from(opcode::DIFFICULTY)] = Instruction::unknown();
     instructions
 }
 
@@ -157,7 +160,7 @@ fn every_pair_of_operands() {
 fn every_amount_of_gas() {
     for spec in FORKS {
         let (stock, sprinting) = (stock(spec), sprinting(spec));
-        for opcode in SIMPLE {
+        for opcode in SIMPLE.into_iter().chain(OTHERS) {
             for (gas, memory) in (0..80).flat_map(|gas| [0, 1, 3].map(|memory| (gas, memory))) {
                 let stack = vec![U256::from(TARGET); 17];
                 let scene = Scene { stack, memory, gas, ..Scene::new(spec, around(opcode)) };
@@ -171,7 +174,7 @@ fn every_amount_of_gas() {
 fn every_height_of_the_stack() {
     for spec in FORKS {
         let (stock, sprinting) = (stock(spec), sprinting(spec));
-        for opcode in SIMPLE {
+        for opcode in SIMPLE.into_iter().chain(OTHERS) {
             for height in (0..=40).chain(1000..=1024) {
                 let stack =
                     (0..height).map(|at| U256::from(usize::from(TARGET) + at % 2)).collect();
@@ -266,6 +269,22 @@ fn a_sprint_does_not_go_back_to_the_table() {
 }
 
 #[test]
+fn a_sprint_begins_behind_others() {
+    for opcode in OTHERS {
+        let code = vec![opcode, opcode::PC, opcode::POP];
+        let stack = vec![U256::from(TARGET); 17];
+        let scene = Scene { stack, memory: 3, ..Scene::new(SpecId::OSAKA, code) };
+        let stock = stock(SpecId::OSAKA);
+        let mut sprinting = sprinting(SpecId::OSAKA);
+        // revm's loop looks these up, a sprint does not.
+        for next in [opcode::PC, opcode::POP] {
+            sprinting.instruction_table_mut()[usize::from(next)] = Instruction::unknown();
+        }
+        scene.check(&stock, &sprinting);
+    }
+}
+
+#[test]
 fn nobody_sprints_at_other_prices() {
     for opcode in SIMPLE {
         let mut expected = stock(SpecId::OSAKA);
@@ -297,6 +316,7 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
     let hash = (small(), small())
         .prop_map(|(length, at)| vec![opcode::PUSH1, length, opcode::PUSH1, at, opcode::KECCAK256]);
     let simple = prop::sample::select(SIMPLE.to_vec()).prop_map(|opcode| vec![opcode]);
+    let other = prop::sample::select(OTHERS.to_vec()).prop_map(|opcode| vec![opcode]);
     prop_oneof![
         4 => simple,
         4 => push,
@@ -305,6 +325,7 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         2 => Just(vec![opcode::JUMPDEST]),
         2 => memory,
         1 => hash,
+        1 => other,
         1 => any::<u8>().prop_map(|byte| vec![byte]),
     ]
 }
