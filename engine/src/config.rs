@@ -77,7 +77,8 @@ impl Default for Worth {
 /// How an engine runs blocks. None of it changes a result.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Config {
-    /// Worker threads; 0 for one per available core.
+    /// Workers, the thread that calls the engine included; 0 for one per
+    /// available core.
     pub workers: usize,
     /// Which path blocks take.
     pub mode: Mode,

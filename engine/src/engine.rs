@@ -6,7 +6,7 @@ use crate::{
     block::{Block, RecoveredBlock},
     chain_spec::ChainSpec,
     config::{Config, Mode, Sharing},
-    crew::Crew,
+    crew::{Crew, helpers},
     error::{BlockError, InternalError},
     habits::Habits,
     memories::Memories,
@@ -53,6 +53,9 @@ pub enum EngineError {
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
+    /// The workers of a block, the caller among them.
+    pub(crate) crew: Option<rayon::ThreadPool>,
+    /// For work that the caller waits for without taking part.
     pub(crate) pool: rayon::ThreadPool,
     codes: Codes,
     memories: Memories,
@@ -73,6 +76,7 @@ impl Engine {
             .map_err(|source| EngineError::Threads { workers: config.workers, source })?;
         Ok(Self {
             config,
+            crew: helpers(pool.current_num_threads(), "blockloom-helper")?,
             pool,
             codes: Codes::default(),
             memories: Memories::default(),
@@ -86,7 +90,8 @@ impl Engine {
         &self.config
     }
 
-    /// Worker threads this engine has.
+    /// Workers this engine has, the caller of [`execute`](Self::execute)
+    /// included.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.pool.current_num_threads()
@@ -125,7 +130,7 @@ impl Engine {
         block: &RecoveredBlock,
         base: &S,
     ) -> Result<Executed, BlockError> {
-        self.execute_on(spec, block, base, &self.pool)
+        self.execute_on(spec, block, base, &self.crew)
     }
 
     /// Executes `block` on the workers of `crew`.

@@ -4,6 +4,7 @@ use super::snapshots::{AnySnapshots, SnapshotFactory};
 use crate::{
     base::Codes,
     config::{Mode, Worth},
+    crew::helpers,
     engine::EngineError,
 };
 use blockloom_state::CodeCache;
@@ -61,16 +62,7 @@ impl Ahead {
     pub fn new(config: AheadConfig) -> Result<Self, EngineError> {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         let workers = if config.workers == 0 { cores() } else { config.workers };
-        let pool = match workers - 1 {
-            0 => None,
-            scouts => Some(Arc::new(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(scouts)
-                    .thread_name(|index| format!("blockloom-ahead-{index}"))
-                    .build()
-                    .map_err(|source| EngineError::Threads { workers: scouts, source })?,
-            )),
-        };
+        let pool = helpers(workers, "blockloom-ahead")?.map(Arc::new);
         Ok(Self { config, pool, snapshots: None, codes: Arc::default() })
     }
 

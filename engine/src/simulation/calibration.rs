@@ -194,7 +194,7 @@ impl Calibration {
 /// How long a thread takes to wake up that has slept for as long as a sequential
 /// run takes.
 fn waking(scene: &Scene<'_>, rounds: usize) -> Result<Duration, BlockError> {
-    let pool = scene.started(rayon::ThreadPoolBuilder::new().num_threads(2).build())?;
+    let pool = scene.started(rayon::ThreadPoolBuilder::new().num_threads(1).build())?;
     let mut all = Vec::new();
     for _ in 0..rounds.max(1) {
         scene.in_order()?;
@@ -248,7 +248,7 @@ fn speedup_of_two(
     let (mut times, mut shared) = (Vec::new(), 0);
     for _ in 0..rounds.max(1) + WARM_UPS {
         let alone = scene.in_order()?;
-        let stats = engine.execute_on(spec, block, base, &engine.pool)?.stats;
+        let stats = engine.execute_on(spec, block, base, &engine.crew)?.stats;
         shared += usize::from(stats.workers > 1);
         times.push(paired(stats.elapsed, alone, costs.sequential));
     }
