@@ -12,8 +12,10 @@
 //!
 //! For each block a line on stderr gives the nodes hashed and both in multiples
 //! of the first, taken in turns: medians of pairs. Blocks are committed between
-//! measurements, so that the trie has a history; the root is checked against a
-//! full recomputation by the store's own verification at the end.
+//! measurements, so that the trie has a history; RocksDB is given the time to
+//! compact what was written, else it has one of the cores for seconds. The root
+//! is checked against a full recomputation by the store's own verification at
+//! the end.
 
 mod states;
 

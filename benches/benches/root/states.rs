@@ -98,7 +98,8 @@ fn value(i: u64, round: u64) -> U256 {
         | U256::from(1)
 }
 
-/// Commits `block` on top of the store's tip.
+/// Commits `block` on top of the store's tip, and waits until the database has
+/// come to rest.
 ///
 /// # Panics
 ///
@@ -114,6 +115,7 @@ pub(crate) fn commit(store: &Store, prepared: &Prepared) {
     store
         .commit_prepared(&header, header.hash_slow(), prepared)
         .expect("the block follows the tip");
+    store.settle().expect("the disk is there");
 }
 
 /// The bytes that keccak sees when these nodes are hashed: as many buffers, as

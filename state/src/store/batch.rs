@@ -82,6 +82,18 @@ impl Store {
         self.tables.sync().map_err(StoreError::database("syncing the log"))
     }
 
+    /// Waits until the database has put what was written in order, which it does
+    /// on threads of its own; after many writes that takes seconds. For
+    /// measuring: whatever runs meanwhile has a core less.
+    ///
+    /// # Errors
+    ///
+    /// If the disk refuses.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        let all = rocksdb::WaitForCompactOptions::default();
+        self.tables.db.wait_for_compact(&all).map_err(StoreError::database("compaction"))
+    }
+
     /// Writes a block and makes it the tip: all of it or, on an error, nothing.
     ///
     /// Does and costs what [`prepare`](Self::prepare) and
