@@ -48,6 +48,12 @@ pub fn bytes(value: f64) -> String {
     }
 }
 
+/// [`ratio()`] of what may not have been measured.
+#[must_use]
+pub fn some_ratio(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), ratio)
+}
+
 /// [`bytes()`] of a size that may not have been measured.
 #[must_use]
 pub fn some_bytes(value: Option<u64>) -> String {

@@ -38,9 +38,14 @@
 //!    time of a pair; reported is the median over the rounds, and as its spread
 //!    the 10th and the 90th percentile. Whatever slows the machine for a while
 //!    slows both halves of a pair.
-//! 4. CPU time is that of all threads of the process between the same two
+//! 4. *At once* is what the cores give where there is nothing to share: after
+//!    each round as many sequential engines as there are workers run the block
+//!    at the same time, each for itself. Two cores that share nothing give 2;
+//!    where caches and memory are shared it is less, by how much depends on the
+//!    block and on who else is on the machine.
+//! 5. CPU time is that of all threads of the process between the same two
 //!    points.
-//! 5. Memory is measured apart from time, in a process of its own, see
+//! 6. Memory is measured apart from time, in a process of its own, see
 //!    [`PeakMeter`].
 //!
 //! # A slow base state

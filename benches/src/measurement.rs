@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timing,
-    figure::{count, milliseconds, ratio, some_bytes, spread},
+    figure::{count, milliseconds, ratio, some_bytes, some_ratio, spread},
     pairing::{Contestant, Rounds},
     statistics::{median, quantile},
     workload::Workload,
@@ -49,6 +49,12 @@ pub struct Measurement {
     pub ratio_low: f64,
     /// A tenth of the rounds have a higher ratio.
     pub ratio_high: f64,
+    /// What the cores give where there is nothing to share: one sequential run
+    /// for each worker, all at once, in multiples of the work that one alone
+    /// does in the same time. Absent for one worker, and where there are not so
+    /// many cores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<f64>,
     /// Gas per second in parallel.
     pub gas_per_second: f64,
     /// Transactions per second in parallel.
@@ -122,7 +128,7 @@ impl EngineStages {
 impl Measurement {
     /// Titles of the [`cells`](Self::cells) of a measurement; the first is of
     /// text, the others of numbers.
-    pub const TITLES: [&str; 15] = [
+    pub const TITLES: [&str; 16] = [
         "workload",
         "workers",
         "txs",
@@ -131,6 +137,7 @@ impl Measurement {
         "par ms",
         "ratio",
         "10th–90th",
+        "at once",
         "CPU ratio",
         "Mgas/s",
         "tx/s",
@@ -142,7 +149,7 @@ impl Measurement {
 
     /// The measurement as a row of a table.
     #[must_use]
-    pub fn cells(&self) -> [String; 15] {
+    pub fn cells(&self) -> [String; 16] {
         let workers = match self.workers_used {
             0 => format!("{} (0 used)", self.workers),
             _ => self.workers.to_string(),
@@ -156,6 +163,7 @@ impl Measurement {
             milliseconds(self.parallel_ms),
             ratio(self.ratio),
             spread(self.ratio_low, self.ratio_high),
+            some_ratio(self.at_once),
             ratio(self.cpu_ratio),
             format!("{:.0}", self.gas_per_second / 1e6),
             count(self.txs_per_second),
@@ -173,10 +181,15 @@ impl Measurement {
     }
 
     fn new(workload: &Workload, rounds: &Rounds, contestant: &Contestant) -> Self {
-        let Contestant { workers, samples, stats } = contestant;
+        let Contestant { workers, samples, stats, at_once } = contestant;
         let pairs = || rounds.sequential.iter().zip(samples);
         let ratios: Vec<_> = pairs().map(|(one, other)| divided(one.wall, other.wall)).collect();
         let cpu: Vec<_> = pairs().map(|(one, other)| divided(other.cpu, one.cpu)).collect();
+        let alone = rounds.sequential.iter().map(|timing| timing.wall);
+        let at_once: Vec<_> = alone
+            .zip(at_once)
+            .map(|(alone, times)| times.iter().map(|time| divided(alone, *time)).sum())
+            .collect();
         let parallel_ms = median_ms(samples, |timing| timing.wall);
         let per_second = |count: f64| count / parallel_ms * 1e3;
         let per_block = |of: fn(&ExecutionStats) -> usize| {
@@ -201,6 +214,7 @@ impl Measurement {
             ratio: median(&ratios),
             ratio_low: quantile(&ratios, 0.1),
             ratio_high: quantile(&ratios, 0.9),
+            at_once: (!at_once.is_empty()).then(|| median(&at_once)),
             gas_per_second: per_second(workload.gas() as f64),
             txs_per_second: per_second(n_txs as f64),
             executions_per_tx: 1.0 + per_tx(ExecutionStats::re_executions),
@@ -255,6 +269,7 @@ pub(crate) fn example(workload: &str, workers: usize) -> Measurement {
         ratio: 1.5,
         ratio_low: 1.4,
         ratio_high: 1.6,
+        at_once: Some(1.9),
         gas_per_second: 1.05e9,
         txs_per_second: 5e4,
         executions_per_tx: 1.02,

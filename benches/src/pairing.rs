@@ -9,7 +9,12 @@ use blockloom_engine::{
     BlockError, BlockOutput, Config, Engine, EngineError, Executed, ExecutionStats, Mode,
 };
 use blockloom_state::Snapshot;
-use std::time::Duration;
+use std::{
+    num::NonZeroUsize,
+    sync::Barrier,
+    thread::{self, available_parallelism},
+    time::Duration,
+};
 
 /// Most runs of a block that one sample is made of.
 const MAX_REPEATS: u32 = 256;
@@ -21,10 +26,13 @@ pub struct Engines {
     mode: Mode,
     sequential: Engine,
     parallel: Vec<Engine>,
+    /// More sequential engines, which run beside the first.
+    others: Vec<Engine>,
 }
 
 impl Engines {
-    /// The sequential engine, and one in this `mode` for each of `workers`.
+    /// The sequential engine, one in this `mode` for each of `workers`, and
+    /// sequential ones for all cores that those use.
     ///
     /// # Errors
     ///
@@ -33,10 +41,13 @@ impl Engines {
         let sequential = Config { workers: 1, mode: Mode::Sequential, ..Config::default() };
         let start =
             |workers: &usize| Engine::new(Config { workers: *workers, mode, ..Config::default() });
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        let most = workers.iter().filter(|count| **count <= cores).max().map_or(1, |most| *most);
         Ok(Self {
             mode,
             sequential: Engine::new(sequential)?,
             parallel: workers.iter().map(start).collect::<Result<_, _>>()?,
+            others: (1..most).map(|_| Engine::new(sequential)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -50,6 +61,13 @@ impl Engines {
     #[must_use]
     pub fn parallel(&self) -> &[Engine] {
         &self.parallel
+    }
+
+    /// As many sequential engines as the parallel one at `position` has workers;
+    /// `None` for one, or where there are not so many cores.
+    fn beside_each_other(&self, position: usize) -> Option<Vec<&Engine>> {
+        let others = self.parallel[position].workers().checked_sub(1).filter(|count| *count > 0)?;
+        Some(self.others.get(..others)?.iter().chain([&self.sequential]).collect())
     }
 
     fn contestant(&self, position: usize) -> &Engine {
@@ -97,6 +115,10 @@ pub struct Contestant {
     pub samples: Vec<Timing>,
     /// The counters of every run that counted.
     pub stats: Vec<ExecutionStats>,
+    /// Per round, what sequential engines take for one run each while one of
+    /// them is at work for each worker. Empty for one worker, or where there
+    /// are not so many cores.
+    pub at_once: Vec<Vec<Duration>>,
 }
 
 /// The engine with so many workers.
@@ -147,7 +169,10 @@ pub enum MeasureError {
 /// 2. In each round every engine runs it. Who begins changes from round to
 ///    round, so that nobody always finds the caches as the same other left
 ///    them.
-/// 3. Each result is compared and dropped after its timer has stopped, before
+/// 3. At the end of a round sequential engines run it at once, one for each
+///    worker of a parallel one: what the cores give when there is nothing to
+///    share.
+/// 4. Each result is compared and dropped after its timer has stopped, before
 ///    the next run.
 ///
 /// `after_round` is called after each round.
@@ -184,6 +209,13 @@ pub fn measure<S: Snapshot>(
             let (stats, sample) = trial.run(position, repeats)?;
             if round >= protocol.warm_ups {
                 rounds.add(position, sample, stats);
+            }
+        }
+        for position in 0..engines.parallel.len() {
+            let Some(engines) = engines.beside_each_other(position) else { continue };
+            let times = trial.run_at_once(&engines, repeats)?;
+            if round >= protocol.warm_ups {
+                rounds.parallel[position].at_once.push(times);
             }
         }
         after_round();
@@ -226,47 +258,80 @@ impl<S: Snapshot> Trial<'_, S> {
         position: usize,
         repeats: u32,
     ) -> Result<(Vec<ExecutionStats>, Timing), MeasureError> {
-        let Workload { name, spec, block, .. } = self.workload;
         let engine = self.engines.contestant(position);
         let workers = if position == 0 { 0 } else { engine.workers() };
         let mut total = Timing::default();
         let mut all_stats = Vec::new();
         for _ in 0..repeats {
-            let (result, timing) = if position == 0 {
-                Timing::of(|| engine.execute_sequential(spec, block, self.base))
-            } else {
-                Timing::of(|| engine.execute(spec, block, self.base))
-            };
+            let (result, timing) = self.time(engine, workers);
             total += timing;
-            let Executed { output, stats } = result.map_err(|source| MeasureError::Refused {
-                workload: name.clone(),
-                workers,
-                source,
-            })?;
+            let Executed { output, stats } = result?;
             self.check(workers, output)?;
             all_stats.push(stats);
         }
         Ok((all_stats, total.divided(repeats)))
     }
 
+    /// The mean time of one run of each of `engines`, which are sequential,
+    /// while the others are at work.
+    fn run_at_once(
+        &self,
+        engines: &[&Engine],
+        repeats: u32,
+    ) -> Result<Vec<Duration>, MeasureError> {
+        let start = Barrier::new(engines.len());
+        let run = |engine: &Engine| {
+            start.wait();
+            let mut total = Timing::default();
+            for _ in 0..repeats {
+                let (result, timing) = self.time(engine, 0);
+                total += timing;
+                self.compare(0, result?.output)?;
+            }
+            Ok(total.divided(repeats).wall)
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                engines.iter().map(|engine| scope.spawn(|| run(engine))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("engines catch panics")).collect()
+        })
+    }
+
+    /// One run, of the sequential path if there are no `workers`.
+    fn time(&self, engine: &Engine, workers: usize) -> (Result<Executed, MeasureError>, Timing) {
+        let Workload { name, spec, block, .. } = self.workload;
+        let (result, timing) = if workers == 0 {
+            Timing::of(|| engine.execute_sequential(spec, block, self.base))
+        } else {
+            Timing::of(|| engine.execute(spec, block, self.base))
+        };
+        let refused = |source| MeasureError::Refused { workload: name.clone(), workers, source };
+        (result.map_err(refused), timing)
+    }
+
+    /// Holds the first result against the known answer, and later ones against
+    /// the first.
     fn check(&mut self, workers: usize, output: BlockOutput) -> Result<(), MeasureError> {
+        if self.expected.is_some() {
+            return self.compare(workers, output);
+        }
         let Workload { name, .. } = self.workload;
+        self.workload
+            .check(&output)
+            .map_err(|source| MeasureError::WrongAnswer { workload: name.clone(), source })?;
+        self.expected = Some(output);
+        Ok(())
+    }
+
+    fn compare(&self, workers: usize, output: BlockOutput) -> Result<(), MeasureError> {
         match &self.expected {
-            Some(expected) if output == *expected => Ok(()),
-            Some(expected) => Err(MeasureError::Disagreement {
-                workload: name.clone(),
+            Some(expected) if output != *expected => Err(MeasureError::Disagreement {
+                workload: self.workload.name.clone(),
                 workers,
                 got: Box::new(output),
                 expected: Box::new(expected.clone()),
             }),
-            None => {
-                self.workload.check(&output).map_err(|source| MeasureError::WrongAnswer {
-                    workload: name.clone(),
-                    source,
-                })?;
-                self.expected = Some(output);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 }

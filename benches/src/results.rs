@@ -66,16 +66,25 @@ fn provenance(findings: &Findings) -> String {
 
 fn targets(verdicts: &[Verdict]) -> String {
     let rows = verdicts.iter().map(|verdict| {
-        let [blocks, what, workers, bound, measured, spread, on] = verdict.cells();
+        let [blocks, what, workers, bound, measured, spread, at_once, on] = verdict.cells();
         let standing = match verdict.standing() {
             Standing::Met => "met",
             Standing::Missed => "**missed**",
             Standing::NotMeasured => "not measured",
         };
-        [blocks, what, workers, bound, measured, spread, standing.to_owned(), on]
+        [blocks, what, workers, bound, measured, spread, at_once, standing.to_owned(), on]
     });
-    let titles =
-        ["blocks", "workload", "workers", "target", "measured", "10th–90th", "", "measured on"];
+    let titles = [
+        "blocks",
+        "workload",
+        "workers",
+        "target",
+        "measured",
+        "10th–90th",
+        "at once",
+        "",
+        "measured on",
+    ];
     table(titles, 2, rows)
 }
 
@@ -150,7 +159,7 @@ mod tests {
     fn a_missed_target_is_said_to_be() {
         let page = page(&findings());
         let expected = "| Generated blocks, 30 Mgas | anything | 2 | ≥ 1.8 | 1.50 | 1.40–1.60 | \
-                        **missed** | a |";
+                        1.90 | **missed** | a |";
         assert!(page.contains(expected), "{page}");
         assert!(page.contains("0 of 1 met") && page.contains("Commit: `abc`"), "{page}");
     }

@@ -7,7 +7,7 @@ pub use setting::Setting;
 pub use table::TARGETS;
 
 use crate::{
-    figure::{ratio, spread},
+    figure::{ratio, some_ratio, spread},
     measurement::Measurement,
     statistics::geometric_mean,
 };
@@ -64,6 +64,9 @@ pub struct Verdict {
     pub measured: Option<f64>,
     /// The tenth and ninetieth percentile around it; `None` for a mean.
     pub spread: Option<(f64, f64)>,
+    /// What the cores gave in the same rounds, see [`Measurement::at_once`]; of
+    /// a mean, the mean.
+    pub at_once: Option<f64>,
     /// The workload it was measured on; `None` for a mean.
     pub workload: Option<String>,
     /// How many workloads meet the bound, and out of how many; for a mean, 1
@@ -100,9 +103,9 @@ impl Verdict {
     }
 
     /// The cells of a table about it: blocks, workload, workers, target,
-    /// measured, spread, and on which workload.
+    /// measured, spread, what the cores gave, and on which workload.
     #[must_use]
-    pub fn cells(&self) -> [String; 7] {
+    pub fn cells(&self) -> [String; 8] {
         let Target { what, setting, workers, bound, .. } = self.target;
         let bound = match bound {
             Bound::Ratio(least) | Bound::MeanRatio(least) => format!("≥ {least}"),
@@ -120,6 +123,7 @@ impl Verdict {
             bound,
             self.measured.map_or_else(|| "–".to_owned(), ratio),
             self.spread.map_or_else(String::new, |(low, high)| spread(low, high)),
+            some_ratio(self.at_once),
             on,
         ]
     }
@@ -130,14 +134,22 @@ impl Target {
     #[must_use]
     pub fn judge(&self, measurements: &[Measurement]) -> Verdict {
         let concerned: Vec<_> = measurements.iter().filter(|one| self.concerns(one)).collect();
-        let nothing =
-            Verdict { target: *self, measured: None, spread: None, workload: None, met: (0, 0) };
+        let nothing = Verdict {
+            target: *self,
+            measured: None,
+            spread: None,
+            at_once: None,
+            workload: None,
+            met: (0, 0),
+        };
         let (least, value): (f64, fn(&Measurement) -> f64) = match self.bound {
             Bound::MeanRatio(_) if concerned.is_empty() => return nothing,
             Bound::MeanRatio(least) => {
                 let mean = geometric_mean(concerned.iter().map(|one| one.ratio));
                 let met = (usize::from(mean >= least), 1);
-                return Verdict { measured: Some(mean), met, ..nothing };
+                let cores: Option<Vec<_>> = concerned.iter().map(|one| one.at_once).collect();
+                let at_once = cores.map(|ratios| geometric_mean(ratios.into_iter()));
+                return Verdict { measured: Some(mean), at_once, met, ..nothing };
             }
             Bound::Ratio(least) => (least, |one| one.ratio),
             // Negated, the largest is the worst here too.
@@ -150,6 +162,7 @@ impl Target {
         Verdict {
             measured: Some(value(worst).abs()),
             spread: is_wall.then_some((worst.ratio_low, worst.ratio_high)),
+            at_once: worst.at_once.filter(|_| is_wall),
             workload: Some(worst.workload.clone()),
             met: (concerned.iter().filter(|one| value(one) >= least).count(), concerned.len()),
             ..nothing

@@ -16,8 +16,12 @@ fn each_engine_gives_each_sample_and_all_runs_are_counted() {
     let rounds = measure(&workload, &workload.base, &engines, &protocol, || n_rounds += 1).unwrap();
     assert_eq!((n_rounds, rounds.repeats, rounds.sequential.len()), (4, 1, 3));
     assert_eq!(rounds.parallel.iter().map(|one| one.workers).collect::<Vec<_>>(), [2, 1]);
+    let has_two_cores = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
     for contestant in &rounds.parallel {
         assert_eq!((contestant.samples.len(), contestant.stats.len()), (3, 3));
+        let is_more_than_one = contestant.workers == 2 && has_two_cores;
+        let at_once: Vec<_> = contestant.at_once.iter().map(Vec::len).collect();
+        assert_eq!(at_once, if is_more_than_one { vec![2; 3] } else { vec![] });
         assert!(contestant.stats.iter().all(|stats| stats.executions >= 8 && stats.workers > 0));
     }
 }
@@ -38,6 +42,9 @@ fn a_result_that_differs_ends_the_measurement() {
     };
     assert_eq!((workload.as_str(), workers), ("same_sender", 1));
     assert_ne!(got.receipts[3], expected.receipts[3]);
+    let engine = engines.sequential();
+    let error = trial.run_at_once(&[engine, engine], 1).unwrap_err();
+    assert!(matches!(error, MeasureError::Disagreement { workers: 0, .. }), "{error}");
 }
 
 #[test]

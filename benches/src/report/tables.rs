@@ -63,7 +63,7 @@ fn cells<const N: usize>(row: [String; N]) -> [Cell; N] {
 /// Targets and what became of them.
 pub(super) fn targets(verdicts: &[Verdict]) -> String {
     let rows = verdicts.iter().map(|verdict| {
-        let [blocks, what, workers, bound, measured, spread, on] = verdict.cells();
+        let [blocks, what, workers, bound, measured, spread, at_once, on] = verdict.cells();
         let standing = match verdict.standing() {
             Standing::Met => ("met", "met"),
             Standing::Missed => ("missed", "missed"),
@@ -76,11 +76,21 @@ pub(super) fn targets(verdicts: &[Verdict]) -> String {
             number(bound),
             number(measured),
             number(spread),
+            number(at_once),
             (standing.0, standing.1.to_owned()),
             text(on),
         ]
     });
-    let titles =
-        ["blocks", "workload", "workers", "target", "measured", "spread", "", "measured on"];
+    let titles = [
+        "blocks",
+        "workload",
+        "workers",
+        "target",
+        "measured",
+        "spread",
+        "at once",
+        "",
+        "measured on",
+    ];
     table(titles, 2, rows)
 }

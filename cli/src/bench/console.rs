@@ -39,22 +39,24 @@ pub(crate) fn verdicts(verdicts: &[Verdict]) -> String {
         "target",
         "measured",
         "10th-90th",
+        "at once",
         "",
         "measured on",
     ]);
-    for column in [1, 6, 7] {
+    for column in [1, 7, 8] {
         if let Some(column) = rows.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Left);
         }
     }
     for verdict in verdicts {
-        let [blocks, what, workers, bound, measured, spread, on] = verdict.cells();
+        let [blocks, what, workers, bound, measured, spread, at_once, on] = verdict.cells();
         let standing = match verdict.standing() {
             Standing::Met => "met",
             Standing::Missed => "MISSED",
             Standing::NotMeasured => "not measured",
         };
-        rows.add_row([blocks, what, workers, bound, measured, spread, standing.to_owned(), on]);
+        let standing = standing.to_owned();
+        rows.add_row([blocks, what, workers, bound, measured, spread, at_once, standing, on]);
     }
     let n_met = verdicts.iter().filter(|verdict| verdict.is_met()).count();
     format!("Targets\n{rows}\n{n_met} of {} met", verdicts.len())
