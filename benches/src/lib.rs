@@ -76,6 +76,7 @@
 mod workload;
 
 mod clock;
+mod cores;
 mod latency;
 mod pairing;
 mod peak;
@@ -92,6 +93,7 @@ pub mod report;
 pub mod results;
 
 pub use clock::Timing;
+pub use cores::stay_on_core;
 pub use findings::{Findings, Group, MemoryPoint, Sweep, SweepPoint, memory_growth};
 pub use latency::{Latency, SlowState};
 pub use machine::Provenance;

@@ -11,17 +11,21 @@
 //!   old values looked up in RocksDB.
 //!
 //! For each block a line on stderr gives the nodes hashed and both in multiples
-//! of the first, taken in turns: medians of pairs. Blocks are committed between
-//! measurements, so that the trie has a history; RocksDB is given the time to
-//! compact what was written, else it has one of the cores for seconds. The root
-//! is checked against a full recomputation by the store's own verification at
-//! the end.
+//! of the first, taken in turns: medians of pairs. So is keccak with as many
+//! threads, each with its share: what the cores give. Every thread has a core of
+//! its own.
+//!
+//! Blocks are committed between measurements, so that the trie has a history;
+//! RocksDB is given the time to compact what was written, else it has one of the
+//! cores for seconds. The root is checked against a full recomputation by the
+//! store's own verification at the end.
 
 mod states;
 
-use blockloom_benches::median;
+use blockloom_benches::{median, stay_on_core};
 use blockloom_state::{LookedUp, Prepared, Store};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rayon::{iter::ParallelIterator, slice::ParallelSlice};
 use states::{Shape, buffers, commit};
 use std::{
     hint::black_box,
@@ -59,7 +63,8 @@ fn tries(store: &Store, looked_up: &LookedUp) -> Prepared {
 
 fn roots(criterion: &mut Criterion) {
     let pools = THREADS.map(|n| {
-        rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads can be started")
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).start_handler(stay_on_core);
+        pool.build().expect("threads can be started")
     });
     for shape in SHAPES {
         let folder = tempfile::tempdir().expect("a folder can be made");
@@ -104,26 +109,32 @@ fn roots(criterion: &mut Criterion) {
             }
             group.finish();
             for pool in &pools {
-                let hash = || {
-                    nodes.iter().for_each(|node| {
-                        black_box(alloy_primitives::keccak256(node));
-                    });
+                let hash = |node: &Vec<u8>| {
+                    black_box(alloy_primitives::keccak256(node));
                 };
+                let share = nodes.len().div_ceil(pool.current_num_threads());
                 let rounds = [(); ROUNDS].map(|()| {
-                    let alone = time(hash);
+                    let alone = time(|| nodes.iter().for_each(hash));
+                    let shared = time(|| {
+                        pool.install(|| {
+                            nodes.par_chunks(share).for_each(|nodes| nodes.iter().for_each(hash));
+                        });
+                    });
                     let in_memory = time(|| pool.install(|| tries(&store, &looked_up)));
                     let whole =
                         time(|| pool.install(|| store.prepare(&block)).expect("the store answers"));
-                    [in_memory, whole].map(|taken| taken.as_secs_f64() / alone.as_secs_f64())
+                    [shared, in_memory, whole]
+                        .map(|taken| taken.as_secs_f64() / alone.as_secs_f64())
                 });
                 eprintln!(
                     "root/{}/{slots}: {} nodes hashed; in multiples of keccak alone, with {} \
-                     threads: tries {:.2}, prepare {:.2}",
+                     threads: keccak {:.2}, tries {:.2}, prepare {:.2}",
                     shape.name(),
                     hashed.count(),
                     pool.current_num_threads(),
-                    median(&rounds.map(|[tries, _]| tries)),
-                    median(&rounds.map(|[_, prepare]| prepare)),
+                    median(&rounds.map(|[shared, ..]| shared)),
+                    median(&rounds.map(|[_, tries, _]| tries)),
+                    median(&rounds.map(|[.., prepare]| prepare)),
                 );
             }
             commit(&store, &prepared);
