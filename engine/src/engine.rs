@@ -263,16 +263,9 @@ impl Engine {
         let timed = || {
             let transactions = Transactions::new(block, &self.pool);
             let access_list = self.config.access_list;
+            let stock = Stock { access_list, ..Stock::new(spec, block, &transactions) };
             let started = Instant::now();
-            let (output, stats) = run(Stock {
-                spec,
-                block,
-                transactions: &transactions,
-                pool: None,
-                access_list,
-                // System calls alone are done before it pays.
-                sprints: !block.senders.is_empty(),
-            })?;
+            let (output, stats) = run(stock)?;
             let stats = ExecutionStats {
                 transactions: transactions.len(),
                 elapsed: started.elapsed(),

@@ -98,6 +98,17 @@ pub(crate) struct Stock<'a> {
 }
 
 impl<'a> Stock<'a> {
+    /// A block as every path runs it, if nothing else is asked for.
+    pub(crate) const fn new(
+        spec: &'a ChainSpec,
+        block: &'a RecoveredBlock,
+        transactions: &'a Transactions<'a>,
+    ) -> Self {
+        // System calls alone are done before sprinting pays.
+        let sprints = !block.senders.is_empty();
+        Self { spec, block, transactions, pool: None, access_list: false, sprints }
+    }
+
     fn executor<B>(&self, state: BlockState<B>) -> Executor<'a, B>
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,

@@ -1,6 +1,6 @@
 //! `bench` and `inspect`: how fast blocks run.
 
-use super::values::{at_least_one, gas, percent, worker_count};
+use super::values::{at_least_one, gas, percent};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub struct BenchArgs {
     pub workloads: Vec<PathBuf>,
     /// Worker counts of the parallel runs, comma-separated.
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2",
-          value_parser = worker_count)]
+          value_parser = at_least_one)]
     pub workers: Vec<usize>,
     /// Rounds that count; in each, every engine gives one sample.
     #[arg(long, value_name = "N", default_value = "21", value_parser = at_least_one)]
@@ -97,7 +97,7 @@ pub struct InspectArgs {
     pub blocks: Vec<PathBuf>,
     /// Worker counts to simulate, comma-separated.
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4,8,16,32,64",
-          value_parser = worker_count)]
+          value_parser = at_least_one)]
     pub simulate: Vec<usize>,
     /// Rounds of measuring.
     #[arg(long, value_name = "N", default_value = "11", value_parser = at_least_one)]

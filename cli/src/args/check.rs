@@ -1,6 +1,6 @@
 //! `verify` and `fuzz`: blocks against what they must come to.
 
-use super::values::{seconds, worker_count};
+use super::values::{at_least_one, seconds};
 use clap::Args;
 use std::{path::PathBuf, time::Duration};
 
@@ -13,7 +13,7 @@ pub struct VerifyArgs {
     pub paths: Vec<PathBuf>,
     /// Worker counts of the parallel runs, comma-separated.
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4,8",
-          value_parser = worker_count)]
+          value_parser = at_least_one)]
     pub workers: Vec<usize>,
     /// Run only cases whose file or name contains this text.
     #[arg(long, value_name = "TEXT")]
@@ -46,7 +46,7 @@ pub struct FuzzArgs {
     pub txs: Option<usize>,
     /// Worker counts of the parallel runs, comma-separated.
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4,8",
-          value_parser = worker_count)]
+          value_parser = at_least_one)]
     pub workers: Vec<usize>,
     /// Parallel runs of each block: worker count, mode, sharing, limits and disturbances of the
     /// base state are chosen for each.

@@ -3,12 +3,6 @@
 use blockloom_state::Durability;
 use std::time::Duration;
 
-/// A worker count. Zero would mean "every core" and make a run's
-/// meaning depend on the machine.
-pub(super) fn worker_count(text: &str) -> Result<usize, String> {
-    at_least_one(text)
-}
-
 /// How often commits are synced.
 pub(super) fn durability(text: &str) -> Result<Durability, String> {
     match text.trim() {
@@ -21,6 +15,8 @@ pub(super) fn durability(text: &str) -> Result<Durability, String> {
     }
 }
 
+/// A count. Of workers, zero would mean "every core" and make a run's meaning
+/// depend on the machine.
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
         Ok(0) => Err("at least 1 is needed".to_owned()),

@@ -262,14 +262,7 @@ pub(super) fn median(mut all: Vec<Duration>) -> Duration {
 fn run(scene: &Scene<'_>) -> Result<Vec<Measured>, BlockError> {
     let Scene { engine, spec, block, base } = *scene;
     let transactions = Transactions::new(block, &engine.pool);
-    let stock = Stock {
-        spec,
-        block,
-        transactions: &transactions,
-        pool: None,
-        access_list: false,
-        sprints: true,
-    };
+    let stock = Stock::new(spec, block, &transactions);
     let reader = open_reader(base, engine.code(), block.header().number)?;
     let mut executor = stock.begun(reader)?;
     let rules = TransferRules::new(&spec.evm_env(block.header()));
