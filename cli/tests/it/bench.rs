@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use std::{
     fs,
     io::{Read, Write},
+    num::NonZero,
     path::{Path, PathBuf},
+    thread,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -33,6 +35,9 @@ fn assert_measured(one: &Value, workload: &str, workers: u64) {
     assert!(one["ratio_low"].as_f64() <= one["ratio"].as_f64(), "{one}");
     assert!(one["ratio"].as_f64() <= one["ratio_high"].as_f64(), "{one}");
     assert!(one["executions_per_tx"].as_f64().unwrap() >= 1.0, "{one}");
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let has_cores = u64::try_from(cores).is_ok_and(|cores| workers <= cores);
+    assert_eq!(one["at_once"].is_number(), workers > 1 && has_cores, "{one}");
 }
 
 #[test]
@@ -139,7 +144,10 @@ fn report_and_results_are_written() {
     let results = fs::read_to_string(results).unwrap();
     assert!(results.starts_with("# Measured results\n"), "{results}");
     // What was not chosen is not passed over in silence.
-    assert!(results.contains("| one long chain | 2 | ≥ 0.97 | – |  | not measured |"), "{results}");
+    assert!(
+        results.contains("| one long chain | 2 | ≥ 0.97 | – |  | – | not measured |"),
+        "{results}"
+    );
 }
 
 #[test]

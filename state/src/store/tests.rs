@@ -133,6 +133,25 @@ fn a_store_answers_like_the_state_it_was_made_from() {
 }
 
 #[test]
+fn a_settled_store_has_nothing_left_to_compact() {
+    let mut chain = Chain::new(genesis_state());
+    for round in 1..=8 {
+        chain.commit(&changes(round, round, round)).unwrap();
+        for family in Family::ALL {
+            chain.store.tables.db.flush_cf(chain.store.tables.family(family).unwrap()).unwrap();
+        }
+    }
+    chain.store.settle().unwrap();
+    for family in Family::ALL {
+        let family = chain.store.tables.family(family).unwrap();
+        for left in ["rocksdb.compaction-pending", "rocksdb.num-running-compactions"] {
+            assert_eq!(chain.store.tables.db.property_int_value_cf(family, left), Ok(Some(0)));
+        }
+    }
+    assert_eq!(chain.store.verify().unwrap().n_headers, 9);
+}
+
+#[test]
 fn blocks_are_found_again_after_reopening() {
     let mut chain = Chain::new(genesis_state());
     let committed = chain.commit(&changes(99, 5, 6)).unwrap();
