@@ -148,7 +148,7 @@ impl Target {
                 let mean = geometric_mean(concerned.iter().map(|one| one.ratio));
                 let met = (usize::from(mean >= least), 1);
                 let cores: Option<Vec<_>> = concerned.iter().map(|one| one.at_once).collect();
-                let at_once = cores.map(|ratios| geometric_mean(ratios.into_iter()));
+                let at_once = cores.map(geometric_mean);
                 return Verdict { measured: Some(mean), at_once, met, ..nothing };
             }
             Bound::Ratio(least) => (least, |one| one.ratio),
