@@ -74,18 +74,7 @@ fn targets(verdicts: &[Verdict]) -> String {
         };
         [blocks, what, workers, bound, measured, spread, at_once, standing.to_owned(), on]
     });
-    let titles = [
-        "blocks",
-        "workload",
-        "workers",
-        "target",
-        "measured",
-        "10th–90th",
-        "at once",
-        "",
-        "measured on",
-    ];
-    table(titles, 2, rows)
+    table(Verdict::TITLES, 2, rows)
 }
 
 fn measurements(group: &Group) -> String {

@@ -7,7 +7,7 @@ pub use setting::Setting;
 pub use table::TARGETS;
 
 use crate::{
-    figure::{ratio, some_ratio, spread},
+    figure::{some_ratio, spread},
     measurement::Measurement,
     statistics::geometric_mean,
 };
@@ -102,6 +102,20 @@ impl Verdict {
         self.standing() == Standing::Met
     }
 
+    /// Titles of a table of verdicts: those of the [`cells`](Self::cells), with
+    /// what became of the target before the last.
+    pub const TITLES: [&str; 9] = [
+        "blocks",
+        "workload",
+        "workers",
+        "target",
+        "measured",
+        "10th–90th",
+        "at once",
+        "",
+        "measured on",
+    ];
+
     /// The cells of a table about it: blocks, workload, workers, target,
     /// measured, spread, what the cores gave, and on which workload.
     #[must_use]
@@ -121,7 +135,7 @@ impl Verdict {
             what.to_owned(),
             workers.to_string(),
             bound,
-            self.measured.map_or_else(|| "–".to_owned(), ratio),
+            some_ratio(self.measured),
             self.spread.map_or_else(String::new, |(low, high)| spread(low, high)),
             some_ratio(self.at_once),
             on,

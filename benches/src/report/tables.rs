@@ -81,16 +81,5 @@ pub(super) fn targets(verdicts: &[Verdict]) -> String {
             text(on),
         ]
     });
-    let titles = [
-        "blocks",
-        "workload",
-        "workers",
-        "target",
-        "measured",
-        "spread",
-        "at once",
-        "",
-        "measured on",
-    ];
-    table(titles, 2, rows)
+    table(Verdict::TITLES, 2, rows)
 }

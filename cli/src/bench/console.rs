@@ -32,17 +32,7 @@ fn filled<const N: usize>(titles: [&str; N], rows: impl Iterator<Item = [String;
 
 /// What became of each target.
 pub(crate) fn verdicts(verdicts: &[Verdict]) -> String {
-    let mut rows = table([
-        "blocks",
-        "workload",
-        "workers",
-        "target",
-        "measured",
-        "10th-90th",
-        "at once",
-        "",
-        "measured on",
-    ]);
+    let mut rows = table(Verdict::TITLES);
     for column in [1, 7, 8] {
         if let Some(column) = rows.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Left);
