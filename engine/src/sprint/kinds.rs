@@ -3,7 +3,7 @@
 //! A jump through a table, to one of a hundred places, is guessed from where it
 //! went lately. A contract is gone through once or twice in a transaction, and a
 //! processor remembers that of some hundred jumps: nearly each is guessed wrong,
-//! which costs three times what the instruction does. Of branches that are taken
+//! which costs several times what the instruction does. Of branches that are taken
 //! or not it remembers tens of thousands, and a wrong guess costs half.
 //!
 //! ```text
