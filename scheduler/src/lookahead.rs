@@ -157,13 +157,14 @@ impl Lookahead {
     }
 
     /// Running ahead with `tx` was in vain: those like it are in each other's
-    /// way, or, as long as it does not look like that, scouts too far ahead.
+    /// way, or, as long as it does not look like that or where they run in turn
+    /// already, scouts too far ahead.
     pub fn note_conflict(&self, tx: TxIdx) {
         let quarrel = self.quarrel(tx);
-        if !quarrel.is_high() {
+        if !quarrel.explains(tx) {
             self.distance.shrink();
         }
-        quarrel.grow();
+        quarrel.grow(self.reach.get());
     }
 
     fn quarrel(&self, tx: TxIdx) -> &Quarrel {
@@ -354,9 +355,10 @@ mod tests {
     #[test]
     fn a_quarrel_keeps_nobody_else_back() {
         let lookahead = Lookahead::new(40, 1, []);
-        (0..20).for_each(|_| lookahead.note_conflict(tx(0)));
-        let far = |n: u32| claims(&lookahead, |_| true).iter().any(|at| *at >= n as usize);
-        assert!(far(10), "two conflicts, which no quarrel explains, count");
+        let begun = claims(&lookahead, |_| true);
+        (0..20).for_each(|_| lookahead.note_conflict(tx(begun[0])));
+        let distance = lookahead.distance.get();
+        assert!(distance > 10, "two conflicts, which no quarrel explains, count: {distance}");
     }
 
     #[test]
@@ -368,6 +370,18 @@ mod tests {
         let lookahead = Lookahead::new(6, 1, (0..6).map(alike));
         lookahead.note_conflict(tx(0));
         assert_eq!(claims(&lookahead, |_| false), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn in_vain_although_in_turn_means_too_far_ahead() {
+        let alike = |n: usize| Known { hint: Hint::None, like: n.checked_sub(1).map(TxIdx::new) };
+        let lookahead = Lookahead::new(100, 1, (0..100).map(alike));
+        let begun = claims(&lookahead, |_| true).len();
+        (0..begun).for_each(|position| lookahead.note_conflict(tx(position)));
+        let distance = lookahead.distance.get();
+        assert!(distance > begun as u32 / 2, "they were begun before anybody knew");
+        (begun + 1..begun + 20).for_each(|position| lookahead.note_conflict(tx(position)));
+        assert!(lookahead.distance.get() < distance / 4, "they were begun in turn");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Whether transactions that are alike are worth running side by side.
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::{
+    sync::{AtomicU32, Ordering},
+    version::TxIdx,
+};
 
 /// What one result in vain counts, in results that stood.
 const CONFLICT: u32 = 6;
@@ -18,30 +21,45 @@ const MOST: u32 = 48;
 /// one in seven is in vain it stays low, where all of them are it is tried
 /// again every few dozen transactions.
 ///
-/// | call             | by                       | ordering  | pairs with                 |
-/// |------------------|--------------------------|-----------|----------------------------|
-/// | `grow`, `shrink` | the frontier             | `Relaxed` | `is_high`: a hint, no more |
-/// | `is_high`        | whoever looks for a task | `Relaxed` | both                       |
+/// | call              | by                       | ordering  | pairs with                 |
+/// |-------------------|--------------------------|-----------|----------------------------|
+/// | `grow`, `shrink`  | the frontier             | `Relaxed` | `is_high`: a hint, no more |
+/// | `explains`        | the frontier             | `Relaxed` | its own `grow`             |
+/// | `is_high`         | whoever looks for a task | `Relaxed` | both                       |
 #[derive(Debug, Default)]
-pub(crate) struct Quarrel(AtomicU32);
+pub(crate) struct Quarrel {
+    score: AtomicU32,
+    /// Who was begun before it became high is below this one.
+    begun: AtomicU32,
+}
 
 impl Quarrel {
-    /// A result was in vain.
-    pub(crate) fn grow(&self) {
-        let score = self.0.load(Ordering::Relaxed);
-        self.0.store((score + CONFLICT).min(MOST), Ordering::Relaxed);
+    /// A result was in vain, while those below `reach` may have been begun.
+    pub(crate) fn grow(&self, reach: u32) {
+        let was_high = self.is_high();
+        let score = self.score.load(Ordering::Relaxed);
+        self.score.store((score + CONFLICT).min(MOST), Ordering::Relaxed);
+        if self.is_high() && !was_high {
+            self.begun.store(reach, Ordering::Relaxed);
+        }
     }
 
     /// One of them was committed.
     pub(crate) fn shrink(&self) {
-        let score = self.0.load(Ordering::Relaxed);
+        let score = self.score.load(Ordering::Relaxed);
         if score > 0 {
-            self.0.store(score - 1, Ordering::Relaxed);
+            self.score.store(score - 1, Ordering::Relaxed);
         }
     }
 
+    /// Whether `tx` was in vain because of the others: it was begun before they
+    /// ran in turn.
+    pub(crate) fn explains(&self, tx: TxIdx) -> bool {
+        self.is_high() && tx.raw() < self.begun.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_high(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= HIGH
+        self.score.load(Ordering::Relaxed) >= HIGH
     }
 }
 
@@ -53,7 +71,7 @@ mod tests {
         let quarrel = Quarrel::default();
         for commit in 0..100 {
             if commit % conflicts_in == 0 {
-                quarrel.grow();
+                quarrel.grow(0);
             }
             quarrel.shrink();
         }
@@ -73,5 +91,15 @@ mod tests {
         assert!(quarrel.is_high());
         quarrel.shrink();
         assert!(!quarrel.is_high());
+    }
+
+    #[test]
+    fn it_explains_what_was_begun_before_it_was_known() {
+        let quarrel = Quarrel::default();
+        quarrel.grow(10);
+        assert!(!quarrel.explains(TxIdx::new(9)));
+        (20..30).for_each(|reach| quarrel.grow(reach));
+        assert!(quarrel.explains(TxIdx::new(19)));
+        assert!(!quarrel.explains(TxIdx::new(20)));
     }
 }

@@ -76,6 +76,7 @@ impl StageCell {
 /// | call   | by     | ordering | pairs with                                       |
 /// |--------|--------|----------|--------------------------------------------------|
 /// | `take` | scouts | `SeqCst` | `take` by another: no two get the same stretch   |
+/// | `get`  | the frontier | `Relaxed` | `take`: a hint, no more                    |
 #[derive(Debug, Default)]
 pub(crate) struct Reach(AtomicU32);
 
@@ -87,5 +88,10 @@ impl Reach {
         let next = |at: u32| begin(at).map(|at| at.saturating_add(length).min(end));
         let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).ok()?;
         begin(before)
+    }
+
+    /// Where the next one begins: nobody is beyond.
+    pub(crate) fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
     }
 }
