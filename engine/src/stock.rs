@@ -146,7 +146,8 @@ impl<'a> Stock<'a> {
     where
         B: DatabaseRef<Error = BaseStateError> + Debug,
     {
-        let mut state = BlockState::new(base);
+        // Each has a sender and mostly somebody it calls.
+        let mut state = BlockState::with_room(base, 2 * self.transactions.len());
         if self.builds_access_list() {
             state.build_access_list();
         }

@@ -53,9 +53,15 @@ pub struct BlockState<B> {
 impl<B: DatabaseRef<Error = BaseStateError>> BlockState<B> {
     /// The state before a block's first transaction.
     pub fn new(base: B) -> Self {
+        Self::with_room(base, 0)
+    }
+
+    /// The same, with room for so many accounts: to make more as they come
+    /// copies all there are.
+    pub fn with_room(base: B, n_accounts: usize) -> Self {
         Self {
             base,
-            accounts: AddressMap::default(),
+            accounts: AddressMap::with_capacity_and_hasher(n_accounts, Default::default()),
             code: B256Map::default(),
             access_list: BalState::default(),
             failure: Arc::default(),
