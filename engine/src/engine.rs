@@ -141,7 +141,12 @@ impl Engine {
         base: &dyn AnySnapshot,
         crew: &C,
     ) -> Result<Executed, BlockError> {
-        if self.config.mode == Mode::Sequential {
+        let has_nothing_to_share = match self.config.mode {
+            Mode::Sequential => true,
+            Mode::Adaptive => block.senders.is_empty(),
+            Mode::Parallel => false,
+        };
+        if has_nothing_to_share {
             return self.execute_in_order(spec, block, base);
         }
         self.guarded(spec, block, |stock| {
