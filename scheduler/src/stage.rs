@@ -73,10 +73,10 @@ impl StageCell {
 
 /// Where the next stretch of transactions for a scout begins.
 ///
-/// | call   | by     | ordering | pairs with                                       |
-/// |--------|--------|----------|--------------------------------------------------|
-/// | `take` | scouts | `SeqCst` | `take` by another: no two get the same stretch   |
-/// | `get`  | the frontier | `Relaxed` | `take`: a hint, no more                    |
+/// | call   | by           | ordering  | pairs with                                     |
+/// |--------|--------------|-----------|------------------------------------------------|
+/// | `take` | scouts       | `SeqCst`  | `take` by another: no two get the same stretch |
+/// | `get`  | the frontier | `Relaxed` | `take`: a hint, no more                        |
 #[derive(Debug, Default)]
 pub(crate) struct Reach(AtomicU32);
 
@@ -90,7 +90,7 @@ impl Reach {
         begin(before)
     }
 
-    /// Where the next one begins: nobody is beyond.
+    /// Where the next one begins: no scout that walks is beyond.
     pub(crate) fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
