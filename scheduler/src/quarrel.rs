@@ -36,10 +36,9 @@ pub(crate) struct Quarrel {
 impl Quarrel {
     /// A result was in vain, while those below `reach` may have been begun.
     pub(crate) fn grow(&self, reach: u32) {
-        let was_high = self.is_high();
         let score = self.score.load(Ordering::Relaxed);
         self.score.store((score + CONFLICT).min(MOST), Ordering::Relaxed);
-        if self.is_high() && !was_high {
+        if score < HIGH && self.is_high() {
             self.begun.store(reach, Ordering::Relaxed);
         }
     }
