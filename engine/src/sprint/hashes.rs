@@ -22,9 +22,9 @@ pub(super) fn hash(input: &[u8]) -> B256 {
     }
 }
 
-/// Starts over on this thread: no block is quicker for what another one left.
-/// What is remembered would be right for ever, but then a block that is run
-/// twice, as benches do, would take less the second time.
+/// Starts over on this thread. What is remembered would be right for ever, but
+/// inputs are a block's own: one that is run twice, as benches do, would take less
+/// the second time than any block does that is run once.
 pub(super) fn forget() {
     HASHES.with_borrow_mut(Hashes::forget);
 }

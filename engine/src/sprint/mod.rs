@@ -13,32 +13,54 @@
 //! sprint              PUSH1 MSTORE -'      SWAP2 POP JUMPI .-'
 //! ```
 //!
+//! # Parts
+//!
 //! 1. [`set_up`] puts an entry into the table for each simple instruction, and
 //!    for others that go on with the next one: it calls revm's own, and then
 //!    sprints;
-//! 2. [`runner`] is the loop. It takes steps that surely succeed, and nothing
-//!    else: whatever is not simple, lacks gas, stack or memory, or jumps to
-//!    where it must not, is left to revm, which finds the interpreter as if it
-//!    had come there itself. Which instruction is next, it asks bit by bit
-//!    ([`kinds`]);
-//! 3. [`hashes`] remembers where mappings keep their values, within a block.
+//! 2. [`runner`] is a sprint. Code that is run often it takes in passages, other
+//!    code in steps;
+//! 3. [`steps`] takes one instruction after another. Which one is next, it asks
+//!    bit by bit ([`kinds`]);
+//! 4. a [`passage`] is what simple instructions up to the next jump come to: two
+//!    of three only move words around, and those are gone. [`draft`] finds out
+//!    what they do, [`layout`] where the words go, and a [`translation`] keeps
+//!    both for one code. An [`atlas`] has those of all codes, from block to block;
+//! 5. [`heat`] and [`desk`] decide what is worth to be translated;
+//! 6. [`hashes`] remembers where mappings keep their values, within a block.
 //!
 //! # Invariants
 //!
-//! - A sprint takes a step completely or not at all. So errors, their order, and
-//!   the gas they leave are revm's own.
+//! - A sprint takes a step completely or not at all: what is not simple, lacks
+//!   gas, stack or memory, or jumps to where it must not, is left to revm, which
+//!   finds the interpreter as if it had come there itself. So errors, their order,
+//!   and the gas they leave are revm's own.
+//! - A passage is run if there is gas and stack for all of it. Where one of its
+//!   operations fails after all, everything is made what it was in front of it.
 //! - Prices are those of revm's table, and a table with other prices gets no
 //!   entries. An instruction that somebody replaced may be sprinted over: this
 //!   is for Ethereum's own.
 //! - What an instruction asks the state, and everything that calls, creates,
 //!   logs or ends is revm's. Inspectors see every instruction: they have tables
 //!   of their own.
+//! - Code is recognised by where it is or by all its bytes, never by a hash alone.
 
+mod atlas;
+mod constants;
+mod desk;
+mod draft;
 mod hashes;
+mod heat;
 mod kinds;
+mod layout;
+mod marks;
+mod means;
+mod passage;
 mod runner;
+mod steps;
 #[cfg(test)]
 mod tests;
+mod translation;
 mod words;
 
 use alloy_evm::{

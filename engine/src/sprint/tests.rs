@@ -1,8 +1,8 @@
 //! Sprints beside revm's own loop: whatever a program does, both leave the
 //! interpreter in the same state, at every gas limit, stack height and fork.
 
-use super::{OTHERS, SIMPLE, set_up};
-use alloy_primitives::{Address, Bytes, U256};
+use super::{OTHERS, SIMPLE, atlas::ATLAS, set_up};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use proptest::prelude::*;
 use revm::{
     bytecode::{Bytecode, opcode},
@@ -61,10 +61,12 @@ impl Scene {
         }
     }
 
-    /// Everything that can be seen of the interpreter when it is done.
+    /// Everything that can be seen of the interpreter when it is done. Code is
+    /// translated where it has a `hash`.
     fn run(
         &self,
         instructions: &Instructions,
+        hash: Option<B256>,
     ) -> (InterpreterAction, Vec<U256>, Vec<u8>, Gas, usize) {
         let mut host = DummyHost::new(self.spec);
         let mut memory = SharedMemory::new();
@@ -84,7 +86,8 @@ impl Scene {
             input,
             ..InputsImpl::default()
         };
-        let code = ExtBytecode::new(Bytecode::new_legacy(self.code.clone().into()));
+        let code = Bytecode::new_legacy(self.code.clone().into());
+        let code = ExtBytecode::new_with_optional_hash(code, hash);
         let memory = memory.new_child_context();
         let mut interpreter =
             Interpreter::<EthInterpreter>::new(memory, code, inputs, false, self.spec, PLENTY);
@@ -101,9 +104,17 @@ impl Scene {
         (action, interpreter.stack.data().clone(), memory, interpreter.gas, pc)
     }
 
+    /// The hash of the code, on a thread that translates all code at once.
+    fn hash(&self) -> Option<B256> {
+        ATLAS.with_borrow_mut(|atlas| (atlas.desk.patience, atlas.desk.credit) = (0, u32::MAX));
+        Some(keccak256(&self.code))
+    }
+
     #[track_caller]
     fn check(&self, stock: &Instructions, sprinting: &Instructions) {
-        assert_eq!(self.run(sprinting), self.run(stock), "{self:?}");
+        let expected = self.run(stock, None);
+        assert_eq!(self.run(sprinting, None), expected, "step by step: {self:?}");
+        assert_eq!(self.run(sprinting, self.hash()), expected, "translated: {self:?}");
     }
 }
 
@@ -284,6 +295,103 @@ fn a_sprint_begins_behind_others() {
     }
 }
 
+/// Counts down from five: writes, hashes and calls a function each time.
+fn countdown() -> Vec<u8> {
+    use opcode::*;
+    let mut code = vec![PUSH1, 5, JUMPDEST];
+    code.extend([DUP1, PUSH1, 32, MUL, PUSH1, 128, ADD, DUP2, SWAP1, MSTORE]);
+    code.extend([PUSH1, 64, PUSH1, 128, KECCAK256, PUSH1, 96, MSTORE]);
+    let back = u8::try_from(code.len() + 7).expect("short code");
+    let function = back + 16;
+    code.extend([PUSH1, back, DUP2, GAS, PUSH1, function, JUMP]);
+    code.extend([JUMPDEST, POP, PUSH1, 1, SWAP1, SUB, DUP1, PUSH1, 2, JUMPI]);
+    code.extend([PUSH1, 1, MLOAD, PC, LT, STOP]);
+    code.extend([JUMPDEST, DUP2, ISZERO, ISZERO, ADD, SWAP1, POP, SWAP1, JUMP]);
+    code
+}
+
+#[test]
+fn a_loop_with_every_amount_of_gas() {
+    let (stock, sprinting) = (stock(SpecId::OSAKA), sprinting(SpecId::OSAKA));
+    let whole = Scene::new(SpecId::OSAKA, countdown());
+    let (_, stack, _, gas, _) = whole.run(&stock, None);
+    assert_eq!(stack.len(), 2, "it comes to its end");
+    let used = PLENTY - gas.remaining();
+    for gas in 0..=used {
+        Scene { gas, ..whole.clone() }.check(&stock, &sprinting);
+    }
+}
+
+#[test]
+fn a_loop_at_every_height_of_the_stack() {
+    let (stock, sprinting) = (stock(SpecId::OSAKA), sprinting(SpecId::OSAKA));
+    for height in (0..=40).chain(940..=1024) {
+        let stack = vec![U256::from(3); height];
+        let scene = Scene { stack, ..Scene::new(SpecId::OSAKA, countdown()) };
+        scene.check(&stock, &sprinting);
+    }
+}
+
+/// Runs something on a thread that has translated nothing yet.
+fn on_a_new_thread(run: impl FnOnce() + Send) {
+    std::thread::scope(|scope| scope.spawn(run).join()).expect("it does not panic");
+}
+
+fn n_passages() -> usize {
+    ATLAS.with_borrow(|atlas| atlas.desk.n_passages)
+}
+
+#[test]
+fn code_that_is_run_often_is_translated() {
+    on_a_new_thread(|| {
+        let (stock, sprinting) = (stock(SpecId::OSAKA), sprinting(SpecId::OSAKA));
+        let scene = Scene::new(SpecId::OSAKA, countdown());
+        let (expected, hash) = (scene.run(&stock, None), Some(keccak256(&scene.code)));
+        assert_eq!(scene.run(&sprinting, hash), expected);
+        assert_eq!(n_passages(), 0);
+        for _ in 0..200 {
+            assert_eq!(scene.run(&sprinting, hash), expected);
+        }
+        let once = n_passages();
+        assert!(once > 0, "200 times are often");
+        assert_eq!(scene.run(&sprinting, hash), expected);
+        assert_eq!(n_passages(), once, "there is no more to translate");
+    });
+}
+
+#[test]
+fn code_is_not_taken_for_other_code_with_its_hash() {
+    let (stock, sprinting) = (stock(SpecId::OSAKA), sprinting(SpecId::OSAKA));
+    let hash = Scene::new(SpecId::OSAKA, countdown()).hash();
+    for n in [5, 6, 5, 7] {
+        let mut code = countdown();
+        code[1] = n;
+        let scene = Scene::new(SpecId::OSAKA, code);
+        assert_eq!(scene.run(&sprinting, hash), scene.run(&stock, None));
+    }
+}
+
+#[test]
+fn forks_do_not_take_over_what_others_translated() {
+    use opcode::*;
+    let code = vec![JUMPDEST, PUSH1, 1, PUSH1, 2, SHL, RETURNDATASIZE, PUSH0, STOP];
+    for spec in FORKS.into_iter().chain(FORKS) {
+        Scene::new(spec, code.clone()).check(&stock(spec), &sprinting(spec));
+    }
+}
+
+#[test]
+fn code_may_be_too_long_for_passages() {
+    let (stock, sprinting) = (stock(SpecId::OSAKA), sprinting(SpecId::OSAKA));
+    for length in [65_400, 65_500, 65_533, 65_534, 65_535, 65_536, 70_000] {
+        let mut code = countdown();
+        code[..].fill(opcode::PC);
+        // Through all of it, to the end.
+        code.resize(length, opcode::JUMPDEST);
+        Scene::new(SpecId::OSAKA, code).check(&stock, &sprinting);
+    }
+}
+
 #[test]
 fn nobody_sprints_at_other_prices() {
     for opcode in SIMPLE {
@@ -350,6 +458,8 @@ proptest! {
     #[test]
     fn programs_end_the_same(scene in scenes()) {
         let (stock, sprinting) = (stock(scene.spec), sprinting(scene.spec));
-        prop_assert_eq!(scene.run(&sprinting), scene.run(&stock));
+        let expected = scene.run(&stock, None);
+        prop_assert_eq!(&scene.run(&sprinting, None), &expected);
+        prop_assert_eq!(&scene.run(&sprinting, scene.hash()), &expected);
     }
 }

@@ -10,8 +10,8 @@ use alloy_primitives::U256;
 
 /// `a + b`, modulo 2²⁵⁶.
 #[inline(always)]
-pub(super) fn add(a: U256, b: U256) -> U256 {
-    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a.into_limbs(), b.into_limbs());
+pub(super) fn add(a: &U256, b: &U256) -> U256 {
+    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (*a.as_limbs(), *b.as_limbs());
     let (r0, carry) = a0.overflowing_add(b0);
     let (r1, carry) = a1.carrying_add(b1, carry);
     let (r2, carry) = a2.carrying_add(b2, carry);
@@ -21,8 +21,8 @@ pub(super) fn add(a: U256, b: U256) -> U256 {
 
 /// `a - b`, modulo 2²⁵⁶.
 #[inline(always)]
-pub(super) fn subtract(a: U256, b: U256) -> U256 {
-    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a.into_limbs(), b.into_limbs());
+pub(super) fn subtract(a: &U256, b: &U256) -> U256 {
+    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (*a.as_limbs(), *b.as_limbs());
     let (r0, borrow) = a0.overflowing_sub(b0);
     let (r1, borrow) = a1.borrowing_sub(b1, borrow);
     let (r2, borrow) = a2.borrowing_sub(b2, borrow);
@@ -30,10 +30,36 @@ pub(super) fn subtract(a: U256, b: U256) -> U256 {
     U256::from_limbs([r0, r1, r2, r3])
 }
 
+/// `a & b`.
+#[inline(always)]
+pub(super) fn and(a: &U256, b: &U256) -> U256 {
+    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (*a.as_limbs(), *b.as_limbs());
+    U256::from_limbs([a0 & b0, a1 & b1, a2 & b2, a3 & b3])
+}
+
+/// `word` with its bits moved `by` places to the left; zero if there are fewer.
+#[inline(always)]
+pub(super) fn shift_left(by: &U256, word: &U256) -> U256 {
+    *word << short(by).unwrap_or(U256::BITS)
+}
+
+/// The same to the right.
+#[inline(always)]
+pub(super) fn shift_right(by: &U256, word: &U256) -> U256 {
+    *word >> short(by).unwrap_or(U256::BITS)
+}
+
+/// A word that fits into a `usize`.
+#[inline(always)]
+pub(super) fn short(word: &U256) -> Option<usize> {
+    let [low, rest @ ..] = *word.as_limbs();
+    if rest == [0; 3] { usize::try_from(low).ok() } else { None }
+}
+
 /// `a * b`, modulo 2²⁵⁶: `a` times each limb of `b`, one below the other.
 #[inline(always)]
-pub(super) fn multiply(a: U256, b: U256) -> U256 {
-    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a.into_limbs(), b.into_limbs());
+pub(super) fn multiply(a: &U256, b: &U256) -> U256 {
+    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (*a.as_limbs(), *b.as_limbs());
     let (r0, carry) = a0.carrying_mul(b0, 0);
     let (r1, carry) = a1.carrying_mul(b0, carry);
     let (r2, carry) = a2.carrying_mul(b0, carry);
@@ -65,9 +91,9 @@ mod tests {
 
         #[test]
         fn results_are_those_of_ruint(a in words(), b in words()) {
-            prop_assert_eq!(add(a, b), a.wrapping_add(b));
-            prop_assert_eq!(subtract(a, b), a.wrapping_sub(b));
-            prop_assert_eq!(multiply(a, b), a.wrapping_mul(b));
+            prop_assert_eq!(add(&a, &b), a.wrapping_add(b));
+            prop_assert_eq!(subtract(&a, &b), a.wrapping_sub(b));
+            prop_assert_eq!(multiply(&a, &b), a.wrapping_mul(b));
         }
     }
 }
