@@ -21,8 +21,11 @@
 //!    for the whole block, over a flat map of what the block has read and
 //!    written so far. No multi-version memory, no read sets, no locks.
 //! 3. Allocator and base state are those of the parallel engine. Every engine
-//!    keeps its threads and its cache of code from run to run, as a client's
-//!    would from block to block.
+//!    keeps its threads and what it knows of code from run to run, as a client's
+//!    would from block to block: which jumps it has, and what the parallel engine
+//!    has translated of it. To know code that blocks use often takes an engine
+//!    some blocks, so there are runs to warm up; [`Protocol::is_cold`] measures
+//!    the first run of an engine instead.
 //! 4. Nothing is added to it. The parallel path at one worker against it is
 //!    what our bookkeeping costs; left to itself an engine with one worker takes
 //!    the sequential path, so that is measured with the path forced.

@@ -70,6 +70,13 @@ impl Engines {
         Some(self.others.get(..others)?.iter().chain([&self.sequential]).collect())
     }
 
+    /// The engine at `position` as it was at the start, the sequential one being 0.
+    fn anew(&self, position: usize) -> Result<Engine, EngineError> {
+        let workers = self.contestant(position).workers();
+        let mode = if position == 0 { Mode::Sequential } else { self.mode };
+        Engine::new(Config { workers, mode, ..Config::default() })
+    }
+
     fn contestant(&self, position: usize) -> &Engine {
         position.checked_sub(1).map_or(&self.sequential, |position| &self.parallel[position])
     }
@@ -85,11 +92,15 @@ pub struct Protocol {
     /// Blocks that take less are run several times per sample, until the
     /// sequential engine is busy for this long; the sample is their mean.
     pub min_sample: Duration,
+    /// Each run is the first of its engine, on a thread that has run nothing
+    /// before: nothing is known of any code.
+    pub is_cold: bool,
 }
 
 impl Default for Protocol {
     fn default() -> Self {
-        Self { samples: 21, warm_ups: 2, min_sample: Duration::from_millis(1) }
+        let min_sample = Duration::from_millis(1);
+        Self { samples: 21, warm_ups: 8, min_sample, is_cold: false }
     }
 }
 
@@ -140,6 +151,9 @@ pub enum MeasureError {
         /// The engine's reason.
         source: BlockError,
     },
+    /// The threads of an engine cannot be started.
+    #[error(transparent)]
+    Start(#[from] EngineError),
     /// The sequential result is not the known answer.
     #[error("workload {workload}: the sequential result is not the known answer")]
     WrongAnswer {
@@ -187,7 +201,8 @@ pub fn measure<S: Snapshot>(
     protocol: &Protocol,
     mut after_round: impl FnMut(),
 ) -> Result<Rounds, MeasureError> {
-    let mut trial = Trial { workload, base, engines, expected: None };
+    let Protocol { is_cold, .. } = *protocol;
+    let mut trial = Trial { workload, base, engines, is_cold, expected: None };
     let (_, first) = trial.run(0, 1)?;
     // The first run finds cold caches; the second tells how long one takes.
     let (_, again) = trial.run(0, 1)?;
@@ -246,6 +261,7 @@ struct Trial<'a, S> {
     workload: &'a Workload,
     base: &'a S,
     engines: &'a Engines,
+    is_cold: bool,
     /// The result of the first sequential run.
     expected: Option<BlockOutput>,
 }
@@ -263,7 +279,13 @@ impl<S: Snapshot> Trial<'_, S> {
         let mut total = Timing::default();
         let mut all_stats = Vec::new();
         for _ in 0..repeats {
-            let (result, timing) = self.time(engine, workers);
+            let (result, timing) = if self.is_cold {
+                let engine = self.engines.anew(position)?;
+                thread::scope(|scope| scope.spawn(|| self.time(&engine, workers)).join())
+                    .expect("engines catch panics")
+            } else {
+                self.time(engine, workers)
+            };
             total += timing;
             let Executed { output, stats } = result?;
             self.check(workers, output)?;

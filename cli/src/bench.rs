@@ -148,9 +148,11 @@ fn findings(args: &BenchArgs) -> Findings {
     Findings {
         provenance: Provenance::of(format!("blockloom {}", command.join(" "))),
         protocol: format!(
-            "Rounds: {}, after {} to warm up; {mode}; spreads are from the 10th to the 90th \
+            "Rounds: {}, after {} to warm up{}; {mode}; spreads are from the 10th to the 90th \
              percentile.",
-            protocol.samples, protocol.warm_ups
+            protocol.samples,
+            protocol.warm_ups,
+            if protocol.is_cold { ", each run the first of its engine" } else { "" },
         ),
         verdicts: Vec::new(),
         groups: Vec::new(),
@@ -161,7 +163,7 @@ fn findings(args: &BenchArgs) -> Findings {
 }
 
 fn protocol(args: &BenchArgs) -> Protocol {
-    Protocol { samples: args.samples, ..Protocol::default() }
+    Protocol { samples: args.samples, is_cold: args.cold, ..Protocol::default() }
 }
 
 /// The mode on the command line.

@@ -9,9 +9,15 @@ fn workload(engines: &Engines) -> Workload {
 
 #[test]
 fn each_engine_gives_each_sample_and_all_runs_are_counted() {
+    for is_cold in [false, true] {
+        all_samples_are_there(is_cold);
+    }
+}
+
+fn all_samples_are_there(is_cold: bool) {
     let engines = Engines::new(&[2, 1], Mode::Parallel).unwrap();
     let workload = workload(&engines);
-    let protocol = Protocol { samples: 3, warm_ups: 1, min_sample: Duration::ZERO };
+    let protocol = Protocol { samples: 3, warm_ups: 1, min_sample: Duration::ZERO, is_cold };
     let mut n_rounds = 0;
     let rounds = measure(&workload, &workload.base, &engines, &protocol, || n_rounds += 1).unwrap();
     assert_eq!((n_rounds, rounds.repeats, rounds.sequential.len()), (4, 1, 3));
@@ -30,8 +36,13 @@ fn each_engine_gives_each_sample_and_all_runs_are_counted() {
 fn a_result_that_differs_ends_the_measurement() {
     let engines = Engines::new(&[1], Mode::Parallel).unwrap();
     let workload = workload(&engines);
-    let mut trial =
-        Trial { workload: &workload, base: &workload.base, engines: &engines, expected: None };
+    let mut trial = Trial {
+        workload: &workload,
+        base: &workload.base,
+        engines: &engines,
+        is_cold: false,
+        expected: None,
+    };
     trial.run(0, 1).unwrap();
     if let Some(expected) = &mut trial.expected {
         expected.receipts[3].cumulative_gas_used += 1;

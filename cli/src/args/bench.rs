@@ -63,6 +63,10 @@ pub struct BenchArgs {
     /// Write a page with plots to this folder.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Let each run be the first of a new engine, on a new thread: to it all code is
+    /// new.
+    #[arg(long)]
+    pub cold: bool,
     /// Do not measure memory, which runs each block in processes of their own.
     #[arg(long)]
     pub no_memory: bool,

@@ -79,6 +79,16 @@ fn a_slow_base_state_says_what_its_reads_wait() {
 }
 
 #[test]
+fn first_runs_can_be_measured() {
+    let args = quick(&["pairs", "--cold", "--workers", "1,2", "--json", "--no-memory"]);
+    let found = run_ok(args).json();
+    for (one, workers) in found.iter().zip([1, 2]) {
+        assert_measured(one, "pairs", workers);
+    }
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
 fn an_unknown_workload_is_refused_with_a_suggestion() {
     run(["bench", "same_sendr"]).assert_refused(2, &["same_sendr", "same_sender", "--list"]);
     run(["bench", "pairs", "--sweep", "nothing"]).assert_refused(2, &["nothing"]);
