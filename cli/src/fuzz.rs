@@ -19,6 +19,7 @@ use crate::{
     console::{Unit, table},
     verify::Difference,
 };
+use blockloom_engine::translate_at_once;
 use contest::{Contest, Divergence};
 use serde::Serialize;
 use soak::Soak;
@@ -76,6 +77,8 @@ struct DivergenceRecord<'a> {
 /// [`CliError`] if threads cannot be started, or results and cases not be
 /// written. A divergence is no error; it is in the totals.
 pub fn fuzz(args: &FuzzArgs, console: &mut Console<'_>) -> Result<FuzzTotals, CliError> {
+    // Random code is run a few times, too few to be translated of its own accord.
+    translate_at_once();
     run(args, console, || Contest::new(args))
 }
 

@@ -30,6 +30,7 @@ use crate::{
     console::{Unit, table},
     recorded::RecordedCase,
 };
+use blockloom_engine::translate_at_once;
 use blockloom_fixtures::{
     blockchain_test,
     mainnet::{MainnetBlock, MainnetSet, load_file as mainnet_block},
@@ -55,6 +56,9 @@ use verdict::{CaseVerdict, FailureRecord, Finding, SkipRecord, Verdict};
 /// [`CliError`] if a file cannot be used, nothing is there to run, or results
 /// cannot be written. A failing case is no error; it is in the totals.
 pub fn verify(args: &VerifyArgs, console: &mut Console<'_>) -> Result<VerifyTotals, CliError> {
+    // Each case is run a few times, too few for its code to be translated of its own
+    // accord.
+    translate_at_once();
     let files = case_files(&args.paths)?;
     if files.is_empty() {
         return Err(CliError::NothingToRun { path: args.paths[0].clone() });

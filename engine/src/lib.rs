@@ -62,7 +62,10 @@
 //!
 //! Outside of the sequential path, instructions that only look at the stack, at
 //! memory and at the input run one after another in a loop of our own (`sprint`);
-//! whatever is not sure to succeed, and all others, are revm's.
+//! whatever is not sure to succeed, and all others, are revm's. Code that is run
+//! often is translated to less than it says. Each thread that runs transactions
+//! keeps what it has translated, from block to block and from engine to engine, up
+//! to some 40 MB.
 //!
 //! # Why the results are the same
 //!
@@ -199,4 +202,5 @@ pub use senders::{recover, recover_in_parallel};
 pub use simulation::{
     Ahead, Calibration, Costs, Measured, Order, Simulated, Simulation, Step, StepCost, StepCosts,
 };
+pub use sprint::translate_at_once;
 pub use telemetry::describe_metrics;

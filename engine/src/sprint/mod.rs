@@ -63,6 +63,8 @@ mod tests;
 mod translation;
 mod words;
 
+pub use desk::translate_at_once;
+
 use alloy_evm::{
     Database, EvmEnv, EvmFactory,
     eth::{EthEvm, EthEvmFactory},

@@ -127,7 +127,7 @@ impl<'a> Runner<'a> {
     /// step.
     fn follow(&mut self, translation: &mut Translation, desk: &mut Desk) -> Stopped {
         desk.earn();
-        if !translation.is_warm(self.pc) {
+        if !translation.is_warm(self.pc, desk) {
             self.take_all_steps();
             return Stopped::AtEnd;
         }

@@ -106,7 +106,7 @@ impl Scene {
 
     /// The hash of the code, on a thread that translates all code at once.
     fn hash(&self) -> Option<B256> {
-        ATLAS.with_borrow_mut(|atlas| (atlas.desk.patience, atlas.desk.credit) = (0, u32::MAX));
+        ATLAS.with_borrow_mut(|atlas| (atlas.desk.patience, atlas.desk.is_rash) = (0, true));
         Some(keccak256(&self.code))
     }
 

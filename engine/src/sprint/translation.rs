@@ -61,12 +61,12 @@ impl Translation {
     /// Whether there were many sprints from `pc`, which is counted. None is as long
     /// as the code is run for one of the first times.
     #[inline(always)]
-    pub(super) fn is_warm(&mut self, pc: u32) -> bool {
+    pub(super) fn is_warm(&mut self, pc: u32, desk: &Desk) -> bool {
         if self.unfamiliar == 0 {
             return self.heat.visit(pc);
         }
         self.unfamiliar -= 1;
-        if self.unfamiliar == 0 {
+        if self.unfamiliar == 0 && !desk.is_rash {
             self.heat = Heat::of(self.code.bytes_ref().len());
         }
         false

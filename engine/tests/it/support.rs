@@ -24,7 +24,7 @@ use alloy_primitives::{Address, U256};
 use block::{Tx, block, header};
 use blockloom_engine::{
     BlockError, BlockOutput, ChainSpec, Config, Engine, Executed, ExecutionStats, Mode, Order,
-    RecoveredBlock, Sharing, Simulation, Worth,
+    RecoveredBlock, Sharing, Simulation, Worth, translate_at_once,
 };
 use blockloom_state::Snapshot;
 use forks::{Fork, spec};
@@ -73,7 +73,10 @@ fn forced() -> Config {
     Config { mode: Mode::Parallel, access_list: true, ..Config::default() }
 }
 
+/// An engine. Blocks are run a few times here, too few for their code to be
+/// translated of its own accord.
 fn build(config: Config) -> Engine {
+    translate_at_once();
     Engine::new(config).expect("threads can be started")
 }
 
