@@ -1,8 +1,9 @@
 //! From instructions to what they do with words.
 
 use super::{
-    GAS, SIMPLE,
+    GAS,
     constants::Constants,
+    kinds::{KINDS, NOT_SIMPLE},
     passage::{End, Kind, Mark, Place},
     words,
 };
@@ -42,7 +43,7 @@ impl Rules {
     }
 
     fn are_simple(self, opcode: u8) -> bool {
-        IS_SIMPLE[usize::from(opcode)]
+        KINDS[usize::from(opcode)] != NOT_SIMPLE
             && match opcode {
                 opcode::SHL | opcode::SHR => self.has_shifts,
                 opcode::PUSH0 => self.has_push0,
@@ -51,16 +52,6 @@ impl Rules {
             }
     }
 }
-
-const IS_SIMPLE: [bool; 256] = {
-    let mut is_simple = [false; 256];
-    let mut i = 0;
-    while i < SIMPLE.len() {
-        is_simple[SIMPLE[i] as usize] = true;
-        i += 1;
-    }
-    is_simple
-};
 
 /// Code to translate, and where.
 #[derive(Clone, Copy, Debug)]

@@ -372,11 +372,12 @@ impl Steps<'_> {
         compute!(self, SHR: [a, by] => words::shift_right(&by, &a))
     }
 
-    /// Pays `gas` for getting to `target`, where a jump may go.
+    /// Pays `gas` for getting to `target`, where a jump may go, and for the
+    /// JUMPDEST there.
     #[inline(always)]
     fn land(&mut self, gas: u64, target: u32) -> Step {
-        self.pay(gas)?;
-        self.pc = target;
+        self.pay(gas + cost(opcode::JUMPDEST))?;
+        self.pc = target + 1;
         Some(true)
     }
 
